@@ -1,0 +1,1 @@
+//! Knows callers by one shared API key.

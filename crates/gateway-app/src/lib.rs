@@ -1,0 +1,1 @@
+//! Configuration and assembly: settings to a running gateway with its doors.

@@ -1,0 +1,10 @@
+//! The contracts: small, object-safe traits between the engine and the crates round it.
+//!
+//! Each trait's documentation is its specification; `gateway-testkit` has every sentence of it as a
+//! behaviour that an implementation can run.
+
+pub mod auth;
+pub mod invoke;
+pub mod router;
+pub mod session_store;
+pub mod transport;

@@ -1,0 +1,122 @@
+//! Putting a gateway together.
+
+use std::sync::Arc;
+
+use crate::{Auth, Gateway, Layer, Result, Router, ServerSpec, SessionStore, Transport};
+
+/// The engine's own settings.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Most sessions at once.
+    pub max_sessions: usize,
+    /// A session's life without use, in milliseconds.
+    pub session_ttl_ms: u64,
+    /// Longest life that a caller may ask for, in milliseconds.
+    pub max_session_ttl_ms: u64,
+    /// Most child processes at once.
+    pub max_processes: usize,
+    /// Most servers in one session.
+    pub max_servers_per_session: usize,
+    /// A session's own connection is closed after so long without a call, in milliseconds; 0 keeps it.
+    /// A server's own `idle_timeout_ms` counts before it.
+    pub session_idle_timeout_ms: u64,
+    /// Who may add servers that start a program.
+    pub command_servers: CommandServers,
+    /// How tools are named across servers.
+    pub prefix: Prefix,
+}
+
+/// Who may add servers that start a program.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CommandServers {
+    /// Callers with a secret, and programs on this machine.
+    #[default]
+    Local,
+    /// Only callers with a secret.
+    Authenticated,
+    /// Nobody; only the servers file.
+    Never,
+}
+
+/// When a tool's name is prefixed with its server's: `server__tool`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefix {
+    /// Always.
+    #[default]
+    Always,
+    /// Where two servers offer the same name.
+    OnCollision,
+    /// Never; of equal names the first server's counts.
+    Never,
+}
+
+impl Default for EngineConfig {
+    fn default() -> Self {
+        Self {
+            max_sessions: 10_000,
+            session_ttl_ms: 60 * 60 * 1000,
+            max_session_ttl_ms: 7 * 24 * 60 * 60 * 1000,
+            max_processes: 256,
+            max_servers_per_session: 500,
+            session_idle_timeout_ms: 10 * 60 * 1000,
+            command_servers: CommandServers::default(),
+            prefix: Prefix::default(),
+        }
+    }
+}
+
+/// Puts a [`Gateway`] together from its parts.
+#[derive(Debug)]
+pub struct GatewayBuilder {
+    config: EngineConfig,
+    transports: Vec<Arc<dyn Transport>>,
+    layers: Vec<Arc<dyn Layer>>,
+    servers: Vec<ServerSpec>,
+    router: Arc<dyn Router>,
+    store: Arc<dyn SessionStore>,
+    auth: Arc<dyn Auth>,
+}
+
+impl GatewayBuilder {
+    /// The parts that every gateway needs.
+    pub fn new(router: Arc<dyn Router>, store: Arc<dyn SessionStore>, auth: Arc<dyn Auth>) -> Self {
+        Self { config: EngineConfig::default(), transports: Vec::new(), layers: Vec::new(), servers: Vec::new(), router, store, auth }
+    }
+
+    /// With other settings.
+    #[must_use]
+    pub fn with_config(mut self, config: EngineConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// With one more way to reach servers.
+    #[must_use]
+    pub fn with_transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transports.push(transport);
+        self
+    }
+
+    /// With one more layer round every call, inside those added before.
+    #[must_use]
+    pub fn with_layer(mut self, layer: Arc<dyn Layer>) -> Self {
+        self.layers.push(layer);
+        self
+    }
+
+    /// With these servers in the default session, and in every new one.
+    #[must_use]
+    pub fn with_servers(mut self, servers: Vec<ServerSpec>) -> Self {
+        self.servers = servers;
+        self
+    }
+
+    /// Starts the gateway: its reaper, and the connections of the default session in the background.
+    /// Must be called in a tokio runtime.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name.
+    pub fn start(self) -> Result<Gateway> {
+        todo!()
+    }
+}

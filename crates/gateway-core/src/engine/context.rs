@@ -1,0 +1,58 @@
+//! Facts about one request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::{Credentials, Listener, Principal};
+
+/// What a door knows of a request before the engine has admitted it.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// The request's id, for answers and logs. The door has checked its form.
+    pub request_id: String,
+    /// What the caller presented.
+    pub credentials: Credentials,
+    /// The session it names; the default session when absent.
+    pub session_id: Option<String>,
+    /// The caller's own limit for the whole request.
+    pub timeout: Option<Duration>,
+    /// Who hears progress of what the request starts.
+    pub listener: Option<Listener>,
+}
+
+/// Facts about one admitted request: who, in which session, until when. Only
+/// [`Gateway::admit`](crate::Gateway::admit) makes one, so nothing runs for a caller unknown.
+///
+/// There is no cancel token: dropping the future of a call cancels it, upstream included.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) request_id: String,
+    pub(crate) principal: Arc<Principal>,
+    pub(crate) local: bool,
+    pub(crate) deadline: Option<Instant>,
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Context {
+    /// The request's id.
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// Who is calling.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// When the caller stops waiting.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Who hears progress.
+    pub fn listener(&self) -> Option<&Listener> {
+        self.listener.as_ref()
+    }
+}

@@ -1,0 +1,22 @@
+//! The vocabulary, the contracts, and the engine that runs one call.
+//!
+//! This crate knows no wire: no HTTP, no broker, no child process. It says what a transport, a
+//! router, a session store, an authenticator and a layer must do ([`contract`]), and joins them
+//! into a [`Gateway`] that doors (REST, MCP, queue) ask.
+//!
+//! Start reading at [`Gateway::call`]; `docs/architecture.md` has the picture.
+
+pub mod contract;
+mod engine;
+mod vocabulary;
+
+pub use contract::auth::{Auth, Credentials, Principal};
+pub use contract::invoke::{Call, Invoke, Layer};
+pub use contract::router::{Index, Match, Query, Router, ToolRef};
+pub use contract::session_store::{SessionStore, StoredSession};
+pub use contract::transport::{
+    Connect, Era, Listener, Notification, Transport, Upstream, UpstreamEvents, UpstreamInfo,
+    UpstreamRequest,
+};
+pub use engine::*;
+pub use vocabulary::*;

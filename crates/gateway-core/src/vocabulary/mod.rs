@@ -1,0 +1,13 @@
+//! The words that every crate of the gateway speaks.
+
+mod error;
+mod raw_json;
+mod secret;
+mod server;
+mod tool;
+
+pub use error::{Error, ErrorKind, Result, Retry};
+pub use raw_json::RawJson;
+pub use secret::Secret;
+pub use server::{Command, Endpoint, ServerLimits, ServerSpec, Url};
+pub use tool::{Annotations, RejectedTool, ServerTools, Tool};

@@ -1,0 +1,1 @@
+//! Wrappers round one call: metrics, concurrency limit, circuit breaker, retry, deadline.

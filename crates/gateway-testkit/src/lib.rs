@@ -1,0 +1,1 @@
+//! The behaviours every backend must show, as runnable suites; fakes; a reference upstream server.

@@ -1,0 +1,1 @@
+//! Ranks tools by their words (BM25F).

@@ -1,0 +1,1 @@
+//! The REST door: HTTP requests to engine calls and back, nothing else.

@@ -1,0 +1,1 @@
+//! Keeps session records in this process's memory.

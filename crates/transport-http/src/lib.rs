@@ -1,0 +1,1 @@
+//! Speaks MCP to an upstream server over Streamable HTTP.

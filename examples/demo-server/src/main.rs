@@ -1,0 +1,3 @@
+//! A small MCP server with time, calculator and echo tools, over stdio.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! The gateway inside another program, in a few lines.
+
+fn main() {}
