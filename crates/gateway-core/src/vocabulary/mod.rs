@@ -1,6 +1,7 @@
 //! The words that every crate of the gateway speaks.
 
 mod error;
+pub mod mcp_servers;
 mod raw_json;
 mod secret;
 mod server;
