@@ -7,6 +7,8 @@
 mod check;
 mod expand;
 mod fields;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
