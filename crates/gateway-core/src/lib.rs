@@ -15,8 +15,7 @@ pub use contract::invoke::{Call, Invoke, Layer};
 pub use contract::router::{Index, Match, Query, Router, ToolRef};
 pub use contract::session_store::{SessionStore, StoredSession};
 pub use contract::transport::{
-    Connect, Era, Listener, Notification, Transport, Upstream, UpstreamEvents, UpstreamInfo,
-    UpstreamRequest,
+    Connect, Era, Listener, Notification, Transport, Upstream, UpstreamEvents, UpstreamInfo, UpstreamRequest,
 };
 pub use engine::*;
 pub use vocabulary::*;

@@ -1,8 +1,21 @@
 //! Putting a gateway together.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use crate::{Auth, Gateway, Layer, Result, Router, ServerSpec, SessionStore, Transport};
+use tokio::time;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::dispatch::Dispatch;
+use super::fleet::Fleet;
+use super::gateway::Engine;
+use super::sessions::Sessions;
+use crate::{Auth, Error, ErrorKind, Gateway, Invoke, Layer, Result, Router, ServerSpec, SessionStore, Transport};
+
+/// How often expired sessions are looked for.
+const REAP_EVERY: Duration = Duration::from_secs(1);
 
 /// The engine's own settings.
 #[derive(Clone, Debug)]
@@ -80,7 +93,15 @@ pub struct GatewayBuilder {
 impl GatewayBuilder {
     /// The parts that every gateway needs.
     pub fn new(router: Arc<dyn Router>, store: Arc<dyn SessionStore>, auth: Arc<dyn Auth>) -> Self {
-        Self { config: EngineConfig::default(), transports: Vec::new(), layers: Vec::new(), servers: Vec::new(), router, store, auth }
+        Self {
+            config: EngineConfig::default(),
+            transports: Vec::new(),
+            layers: Vec::new(),
+            servers: Vec::new(),
+            router,
+            store,
+            auth,
+        }
     }
 
     /// With other settings.
@@ -117,6 +138,42 @@ impl GatewayBuilder {
     /// # Errors
     /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name.
     pub fn start(self) -> Result<Gateway> {
-        todo!()
+        let mut names = HashSet::new();
+        if let Some(twice) = self.servers.iter().find(|spec| !names.insert(spec.name())) {
+            let name = twice.name();
+            return Err(Error::new(ErrorKind::InvalidRequest, format!("two servers are called `{name}`")));
+        }
+        let template = self.servers.into_iter().map(Arc::new).collect();
+        let fleet = Arc::new(Fleet::new(&self.config, self.transports));
+        let sessions = Sessions::new(self.config.clone(), fleet, self.store, template);
+        let innermost: Arc<dyn Invoke> = Arc::new(Dispatch);
+        let pipeline = self.layers.iter().rev().fold(innermost, |inner, layer| layer.layer(inner));
+        let engine = Arc::new(Engine {
+            config: self.config,
+            sessions,
+            router: self.router,
+            auth: self.auth,
+            pipeline,
+            tasks: TaskTracker::new(),
+        });
+        engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));
+        for server in engine.sessions.default.servers().iter() {
+            server.wake();
+        }
+        Ok(Gateway::new(engine))
+    }
+}
+
+/// Ends expired sessions until the gateway stops.
+async fn reap(engine: Weak<Engine>, stop: CancellationToken) {
+    let mut clock = time::interval(REAP_EVERY);
+    clock.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = clock.tick() => {}
+        }
+        let Some(engine) = engine.upgrade() else { return };
+        engine.sessions.reap().await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::session::Session;
 use crate::{Credentials, Listener, Principal};
 
 /// What a door knows of a request before the engine has admitted it.
@@ -31,6 +32,7 @@ pub struct Context {
     pub(crate) request_id: String,
     pub(crate) principal: Arc<Principal>,
     pub(crate) local: bool,
+    pub(crate) session: Arc<Session>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) listener: Option<Listener>,
 }
@@ -44,6 +46,11 @@ impl Context {
     /// Who is calling.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+
+    /// The session's id; `None` for the default session.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session.id()
     }
 
     /// When the caller stops waiting.

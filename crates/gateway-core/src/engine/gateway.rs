@@ -1,87 +1,423 @@
 //! The gateway: what doors ask.
 
+use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::time::{self, Instant};
+use tokio_util::task::TaskTracker;
+
+use super::catalogue::{Catalogue, excerpt};
+use super::change;
+use super::naming;
+use super::server::Server;
+use super::session::{View, describe};
+use super::sessions::Sessions;
 use crate::{
-    AddReport, Admission, Context, Error, ErrorKind, Health, NewSession, RemoveReport, Result, SearchReply,
-    SearchRequest, ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry,
-    ToolReply,
+    AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health,
+    Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
+    ServerSelector, ServerSpec, ServerState, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply,
 };
 
+/// A call of a tool that nobody knows waits so long for servers that are still being connected.
+const WAIT_FOR_LISTS: Duration = Duration::from_secs(10);
+
+/// Most matches that a search may ask for.
+const MAX_LIMIT: usize = 50;
+
 /// One running gateway. Cheap to clone; all clones are the same gateway.
+///
+/// Every future may be dropped at any time: a call is then cancelled upstream, and a change (a
+/// server added, a session deleted) is carried out to its end.
 #[derive(Clone, Debug)]
 pub struct Gateway {
-    _inner: Arc<()>,
+    engine: Arc<Engine>,
+}
+
+/// The parts.
+#[derive(Debug)]
+pub(super) struct Engine {
+    pub(super) config: EngineConfig,
+    pub(super) sessions: Sessions,
+    pub(super) router: Arc<dyn Router>,
+    pub(super) auth: Arc<dyn Auth>,
+    pub(super) pipeline: Arc<dyn Invoke>,
+    /// Changes under way, and the reaper.
+    pub(super) tasks: TaskTracker,
+}
+
+impl Drop for Engine {
+    /// For a gateway that was dropped without a shutdown: its servers end by themselves.
+    fn drop(&mut self) {
+        self.sessions.fleet.stop.cancel();
+    }
 }
 
 impl Gateway {
+    pub(super) fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
+    }
+
     /// Finds out who is calling and which session is meant: the only maker of a [`Context`].
-    pub async fn admit(&self, _admission: Admission) -> Result<Context> {
-        todo!()
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `NotFound` for a session that is not there or belongs to somebody else.
+    pub async fn admit(&self, admission: Admission) -> Result<Context> {
+        let principal = Arc::new(self.engine.auth.authenticate(&admission.credentials).await?);
+        let session = match &admission.session_id {
+            None => Arc::clone(&self.engine.sessions.default),
+            Some(id) => self.engine.sessions.find(id, &principal).await?,
+        };
+        Ok(Context {
+            request_id: admission.request_id,
+            principal,
+            local: admission.credentials.local,
+            session,
+            deadline: admission.timeout.map(|timeout| Instant::now() + timeout),
+            listener: admission.listener,
+        })
     }
 
     /// The tools of the context's session that its caller may use, in a fixed order. Asks no upstream.
-    pub fn tools(&self, _context: &Context) -> Vec<ToolEntry> {
-        todo!()
+    pub fn tools(&self, context: &Context) -> Vec<ToolEntry> {
+        let view = self.view(context);
+        wake_unlisted(&view);
+        view.catalogue.entries(&self.visible(context))
     }
 
     /// Finds tools by a description. Asks no upstream.
-    pub async fn search(&self, _context: &Context, _request: SearchRequest) -> Result<SearchReply> {
-        todo!()
+    ///
+    /// # Errors
+    /// `InvalidRequest` for an empty query or a limit or score out of range; `NotFound` for an unknown
+    /// server in the filter; those of the router.
+    pub async fn search(&self, context: &Context, request: SearchRequest) -> Result<SearchReply> {
+        check_search(&request)?;
+        let view = self.view(context);
+        wake_unlisted(&view);
+        let servers = places(&view.catalogue, request.servers.as_deref())?;
+        let allowed = self.visible(context);
+        let visible = |tool: ToolRef| {
+            servers.as_ref().is_none_or(|servers| servers.contains(&tool.server))
+                && view.catalogue.is_visible(tool, &allowed)
+        };
+        within(context, async {
+            let index = view.catalogue.index(&self.engine.router).await?;
+            let begun = Instant::now();
+            let query =
+                Query { text: &request.query, limit: request.limit, min_score: request.min_score, visible: &visible };
+            let matches = index.rank(&query).await?;
+            let took = begun.elapsed();
+            let matches = matches
+                .into_iter()
+                .filter_map(|found| {
+                    let tool = view.catalogue.entry(found.tool)?;
+                    Some(FoundTool { tool, score: found.score, reasoning: found.reasoning })
+                })
+                .collect();
+            Ok(SearchReply { router: self.engine.router.name().to_owned(), took, matches })
+        })
+        .await
     }
 
-    /// Runs a tool.
-    pub async fn call(&self, _context: &Context, _call: ToolCall) -> Result<ToolReply> {
-        todo!()
+    /// Runs a tool. Dropping the future cancels it upstream.
+    ///
+    /// # Errors
+    /// `NotFound` and `Conflict` for the name, `InvalidArguments` where the arguments are no object or
+    /// the upstream refuses them, and whatever happens on the way to the upstream. A tool that ran
+    /// and failed is a reply.
+    pub async fn call(&self, context: &Context, call: ToolCall) -> Result<ToolReply> {
+        if !call.arguments.is_object() {
+            return Err(Error::new(ErrorKind::InvalidArguments, "`args` must be a JSON object"));
+        }
+        within(context, async {
+            let (view, found) = self.find_tool(context, &call).await?;
+            let entry = view.catalogue.entry(found);
+            let server = view.servers.get(found.server as usize).map(Arc::clone);
+            let (Some(entry), Some(server)) = (entry, server) else {
+                return Err(Error::new(ErrorKind::Internal, "the catalogue contradicts itself"));
+            };
+            let call = Call {
+                server,
+                method: "tools/call".into(),
+                params: call_params(entry.tool.name(), &call.arguments)?,
+                tool: Some(Arc::clone(&entry.tool)),
+            };
+            let result = self.engine.pipeline.invoke(context, &call).await?;
+            Ok(ToolReply { server: entry.server, server_uuid: entry.server_uuid, tool: entry.tool, result })
+        })
+        .await
     }
 
     /// The servers of the context's session.
-    pub fn servers(&self, _context: &Context) -> Vec<ServerStatus> {
-        todo!()
+    pub fn servers(&self, context: &Context) -> Vec<ServerStatus> {
+        describe(&context.session.servers())
     }
 
     /// Adds servers to the context's session and connects them. One that fails stops no other.
-    pub async fn add_servers(&self, _context: &Context, _specs: Vec<ServerSpec>) -> Result<AddReport> {
-        todo!()
+    ///
+    /// # Errors
+    /// Those of the session store; what is wrong with one server stands in the report.
+    pub async fn add_servers(&self, context: &Context, specs: Vec<ServerSpec>) -> Result<AddReport> {
+        let (permitted, refused): (Vec<_>, Vec<_>) =
+            specs.into_iter().map(|spec| (self.may_add(context, &spec), spec)).partition(|(may, _)| may.is_ok());
+        let permitted = permitted.into_iter().map(|(_, spec)| spec).collect();
+        let refused = refused
+            .into_iter()
+            .filter_map(|(may, spec)| Some((spec.name().to_owned(), may.err()?.message().to_owned())));
+        let (engine, session) = (Arc::clone(&self.engine), Arc::clone(&context.session));
+        let mut report = self
+            .to_the_end(async move {
+                let max = engine.config.max_servers_per_session;
+                change::add(&engine.sessions, &session, permitted, max).await
+            })
+            .await?;
+        report.failed.extend(refused);
+        Ok(report)
     }
 
     /// Removes a server from the context's session and ends its connection.
-    pub async fn remove_server(&self, _context: &Context, _which: ServerSelector) -> Result<RemoveReport> {
-        todo!()
+    ///
+    /// # Errors
+    /// `NotFound`; those of the session store.
+    pub async fn remove_server(&self, context: &Context, which: ServerSelector) -> Result<RemoveReport> {
+        let (engine, session) = (Arc::clone(&self.engine), Arc::clone(&context.session));
+        self.to_the_end(async move { change::remove(&engine.sessions, &session, &which).await }).await
     }
 
-    /// Makes a session with the servers of the servers file.
-    pub async fn create_session(&self, _context: &Context, _new: NewSession) -> Result<SessionStatus> {
-        todo!()
+    /// Makes a session with the servers of the servers file. Starts none of them.
+    ///
+    /// # Errors
+    /// `RateLimited` where there are too many; `InvalidRequest` and `TooLarge` for what it should be;
+    /// those of the session store.
+    pub async fn create_session(&self, context: &Context, new: NewSession) -> Result<SessionStatus> {
+        let (engine, principal) = (Arc::clone(&self.engine), Arc::clone(&context.principal));
+        self.to_the_end(async move { engine.sessions.create(&principal, new).await }).await
     }
 
     /// One session of the caller's.
-    pub async fn session(&self, _context: &Context, _id: &str) -> Result<SessionStatus> {
-        todo!()
+    ///
+    /// # Errors
+    /// `NotFound`; those of the session store.
+    pub async fn session(&self, context: &Context, id: &str) -> Result<SessionStatus> {
+        let session = self.engine.sessions.find(id, &context.principal).await?;
+        Ok(session.describe())
     }
 
-    /// The caller's sessions.
-    pub async fn sessions(&self, _context: &Context) -> Result<Vec<SessionStatus>> {
-        todo!()
+    /// The caller's sessions, in order of their ids.
+    ///
+    /// # Errors
+    /// Those of the session store.
+    pub async fn sessions(&self, context: &Context) -> Result<Vec<SessionStatus>> {
+        self.engine.sessions.list(&context.principal).await
     }
 
     /// Ends a session: its connections and processes are gone when this returns.
-    pub async fn delete_session(&self, _context: &Context, _id: &str) -> Result<()> {
-        Err(Error::new(ErrorKind::Internal, "todo"))
+    ///
+    /// # Errors
+    /// `NotFound`; those of the session store.
+    pub async fn delete_session(&self, context: &Context, id: &str) -> Result<()> {
+        let (engine, principal) = (Arc::clone(&self.engine), Arc::clone(&context.principal));
+        let id = id.to_owned();
+        self.to_the_end(async move { engine.sessions.delete(&id, &principal).await }).await
     }
 
     /// How the gateway is.
     pub fn health(&self) -> Health {
-        todo!()
+        let sessions = &self.engine.sessions;
+        let servers = describe(&sessions.default.servers());
+        let in_order = |state| matches!(state, ServerState::Disabled | ServerState::Idle | ServerState::Ready);
+        Health {
+            healthy: servers.iter().all(|server| in_order(server.state)),
+            total_tools: sessions.default.view(&sessions.fleet, self.engine.config.prefix).catalogue.total(),
+            servers,
+            sessions: sessions.count(),
+            processes: sessions.fleet.processes(),
+        }
+    }
+
+    /// Waits until every server of the default session has been tried once, well or badly.
+    pub async fn settled(&self) {
+        for server in self.engine.sessions.default.servers().iter() {
+            // A failure is settled as well; it stands in the server's state.
+            let _ = server.settled().await;
+        }
     }
 
     /// Makes the default session's servers those of the servers file, touching just what changed.
-    pub async fn replace_servers(&self, _specs: Vec<ServerSpec>) {
-        todo!()
+    /// Sessions that exist keep what they have; new ones start with these.
+    pub async fn replace_servers(&self, specs: Vec<ServerSpec>) {
+        let engine = Arc::clone(&self.engine);
+        let changed = self.to_the_end(async move {
+            change::follow_file(&engine.sessions, specs).await;
+            Ok(())
+        });
+        if let Err(error) = changed.await {
+            tracing::error!(?error, "cannot follow the servers file");
+        }
     }
 
     /// Ends all connections in order. Calls under way fail; let them finish first.
     pub async fn shutdown(&self) {
-        todo!()
+        self.engine.sessions.fleet.stop.cancel();
+        self.engine.sessions.end_all().await;
+        self.engine.tasks.close();
+        self.engine.tasks.wait().await;
     }
+
+    fn view(&self, context: &Context) -> Arc<View> {
+        context.session.view(&self.engine.sessions.fleet, self.engine.config.prefix)
+    }
+
+    fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {
+        |server, tool| self.engine.auth.allows(&context.principal, server, tool)
+    }
+
+    /// Finds the tool that a call means. Where nobody knows it, waits for servers whose tools are not
+    /// known yet: a gateway that has just started must not deny what it has.
+    async fn find_tool(&self, context: &Context, call: &ToolCall) -> Result<(Arc<View>, ToolRef)> {
+        let visible = self.visible(context);
+        let give_up = Instant::now() + WAIT_FOR_LISTS;
+        let mut waited = false;
+        loop {
+            let view = self.view(context);
+            let server = call.server.as_deref().map(|name| {
+                view.catalogue
+                    .server(name)
+                    .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no server `{}`", excerpt(name))))
+            });
+            let server = server.transpose()?;
+            let missing = match view.catalogue.resolve(&call.name, server, &visible) {
+                Ok(found) => return Ok((view, found)),
+                Err(error) if error.kind() == ErrorKind::NotFound && !waited => error,
+                Err(error) => return Err(error),
+            };
+            waited = true;
+            let unlisted = unlisted(&view, server, &call.name);
+            if unlisted.servers.is_empty() {
+                return Err(missing);
+            }
+            for server in &unlisted.servers {
+                let settled = time::timeout_at(give_up, server.settled()).await;
+                if let (true, Ok(Err(error))) = (unlisted.certain, settled) {
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Runs a change in a task of its own, so that a caller who goes away leaves nothing half done.
+    async fn to_the_end<T: Send + 'static>(
+        &self,
+        change: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.engine
+            .tasks
+            .spawn(change)
+            .await
+            .unwrap_or_else(|panic| Err(Error::new(ErrorKind::Internal, "the change broke off").with_source(panic)))
+    }
+
+    /// Whether this caller may add this server: one with a command runs a program.
+    fn may_add(&self, context: &Context, spec: &ServerSpec) -> Result<()> {
+        if !spec.is_command() {
+            return Ok(());
+        }
+        let refuse = |message: &str| Err(Error::new(ErrorKind::Forbidden, message));
+        let Principal { authenticated, .. } = *context.principal;
+        match self.engine.config.command_servers {
+            CommandServers::Never => refuse(
+                "a server with a `command` may only stand in the servers file (servers.command_servers = \"never\")",
+            ),
+            CommandServers::Authenticated if !authenticated => refuse(
+                "a server with a `command` may only be added with the API key (servers.command_servers = \"authenticated\")",
+            ),
+            CommandServers::Local if !authenticated && !context.local => refuse(
+                "a server with a `command` may only be added with the API key (GATEWAY_API_KEY), or by a program \
+                 on this machine that is no browser and comes through no proxy",
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Servers whose tools are unknown and that may have the tool a caller asks for.
+struct Unlisted {
+    servers: Vec<Arc<Server>>,
+    /// Whether the tool surely belongs to one of them, since the caller names the server.
+    certain: bool,
+}
+
+fn unlisted(view: &View, server: Option<u32>, name: &str) -> Unlisted {
+    let candidates = || {
+        let servers = view.servers.iter().enumerate();
+        servers.filter(|(_, server)| !server.is_listed() && !server.spec().disabled())
+    };
+    if let Some(place) = server {
+        let named = candidates().filter(|(at, _)| *at == place as usize);
+        return Unlisted { servers: named.map(|(_, server)| Arc::clone(server)).collect(), certain: true };
+    }
+    let prefixed: Vec<_> = candidates()
+        .filter(|(_, server)| naming::is_of_server(name, server.spec().name()))
+        .map(|(_, server)| Arc::clone(server))
+        .collect();
+    if !prefixed.is_empty() {
+        return Unlisted { servers: prefixed, certain: true };
+    }
+    let pending = candidates()
+        .filter(|(_, server)| matches!(server.state(), ServerState::Idle | ServerState::Connecting))
+        .map(|(_, server)| Arc::clone(server));
+    Unlisted { servers: pending.collect(), certain: false }
+}
+
+/// Begins to connect servers whose tools are unknown; waits for none.
+fn wake_unlisted(view: &View) {
+    for server in view.servers.iter().filter(|server| !server.is_listed()) {
+        server.wake();
+    }
+}
+
+fn check_search(request: &SearchRequest) -> Result<()> {
+    let refuse = |message: String| Err(Error::new(ErrorKind::InvalidRequest, message));
+    if request.query.trim().is_empty() {
+        return refuse("`query` must not be empty: say in plain words what the tool should do".to_owned());
+    }
+    if !(1..=MAX_LIMIT).contains(&request.limit) {
+        return refuse(format!("`limit` is {} but must be between 1 and {MAX_LIMIT}", request.limit));
+    }
+    if !(0.0..=1.0).contains(&request.min_score) {
+        return refuse(format!("`min_score` is {} but must be between 0 and 1", request.min_score));
+    }
+    Ok(())
+}
+
+/// The places of the servers in a filter.
+fn places(catalogue: &Catalogue, servers: Option<&[String]>) -> Result<Option<HashSet<u32>>> {
+    let Some(servers) = servers else { return Ok(None) };
+    let place = |name: &String| {
+        catalogue.server(name).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("there is no server `{}` (in `servers`)", excerpt(name)))
+        })
+    };
+    servers.iter().map(place).collect::<Result<_>>().map(Some)
+}
+
+/// The `params` of `tools/call`.
+fn call_params(name: &str, arguments: &RawJson) -> Result<RawJson> {
+    let arguments = arguments.as_bytes();
+    let mut text = Vec::with_capacity(name.len() + arguments.len() + 32);
+    text.extend_from_slice(br#"{"name":"#);
+    serde_json::to_writer(&mut text, name)
+        .map_err(|error| Error::new(ErrorKind::Internal, "cannot write a tool's name").with_source(error))?;
+    text.extend_from_slice(br#","arguments":"#);
+    text.extend_from_slice(arguments);
+    text.push(b'}');
+    Ok(RawJson::trusted(text))
+}
+
+/// Runs `work` until the caller's own limit.
+async fn within<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let Some(deadline) = context.deadline() else { return work.await };
+    time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
+        Err(Error::new(ErrorKind::DeadlineExceeded, "no answer within the caller's own time limit (`timeout_ms`)"))
+    })
 }

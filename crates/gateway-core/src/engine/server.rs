@@ -1,6 +1,29 @@
-//! One upstream server as the engine sees it: its spec, its connection, its tools, its state.
+//! One upstream server as the engine sees it: its spec, its state, its tools, its connection.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
 use serde::Serialize;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::Connection;
+use super::fleet::Fleet;
+use super::supervisor;
+use crate::{Error, ErrorKind, Result, ServerSpec, ServerStatus, ServerTools};
+
+/// A caller waits for a reconnection that is due within this time; for a later one it is told to
+/// come back.
+const WORTH_WAITING: Duration = Duration::from_secs(1);
+
+/// A server that can never work as configured is tried again at most this often.
+const RETRY_FAILED_AFTER: Duration = Duration::from_secs(5);
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 /// Where a server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -10,7 +33,7 @@ pub enum ServerState {
     Disabled,
     /// Not connected, since nobody needs it; the next call connects.
     Idle,
-    /// Being connected.
+    /// Being connected, or its tools are being read for the first time.
     Connecting,
     /// Connected, and its tools are known.
     Ready,
@@ -22,13 +45,264 @@ pub enum ServerState {
     Failed,
 }
 
-/// One upstream server.
+impl ServerState {
+    /// Whether an attempt to connect is still open, so that waiting may help.
+    fn is_pending(self) -> bool {
+        matches!(self, Self::Idle | Self::Connecting)
+    }
+}
+
+/// Whether a server is kept connected or connected when needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    /// Connected from the start and again after every loss.
+    Kept,
+    /// Connected by the first call; after a loss, by the next call.
+    OnDemand,
+}
+
+/// One upstream server of one session (or of all, where its spec says `shared`).
 #[derive(Debug)]
-pub struct Server {}
+pub struct Server {
+    id: u64,
+    spec: Arc<ServerSpec>,
+    pub(super) presence: Presence,
+    pub(super) fleet: Arc<Fleet>,
+    pub(super) connection: ArcSwapOption<Connection>,
+    tools: ArcSwap<ServerTools>,
+    status: watch::Sender<Status>,
+    pub(super) life: Mutex<Life>,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+/// What is known of a server's condition.
+#[derive(Clone, Debug)]
+pub(super) struct Status {
+    pub(super) state: ServerState,
+    pub(super) last_error: Option<Arc<Error>>,
+    /// When the last attempt ended, or when the next one is due.
+    pub(super) at: Instant,
+    /// Whether its tools were ever read.
+    pub(super) listed: bool,
+}
+
+/// Whether the supervisor runs, and whether it should.
+#[derive(Debug, Default)]
+pub(super) struct Life {
+    pub(super) running: bool,
+    pub(super) wanted: bool,
+}
 
 impl Server {
+    pub(super) fn new(spec: Arc<ServerSpec>, presence: Presence, fleet: Arc<Fleet>) -> Self {
+        let known = fleet.known_tools(&spec);
+        let state = if spec.disabled() { ServerState::Disabled } else { ServerState::Idle };
+        let status = Status { state, last_error: None, at: Instant::now(), listed: known.is_some() };
+        let tools = known.unwrap_or_else(|| Arc::new(ServerTools::new(spec.name(), "", Vec::new())));
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            presence,
+            connection: ArcSwapOption::empty(),
+            tools: ArcSwap::new(tools),
+            status: watch::Sender::new(status),
+            life: Mutex::default(),
+            stop: fleet.stop.child_token(),
+            fleet,
+            tasks: TaskTracker::new(),
+            spec,
+        }
+    }
+
+    /// A number of its own in this process, never used again.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
     /// What it is.
-    pub fn spec(&self) -> &std::sync::Arc<crate::ServerSpec> {
-        todo!()
+    pub fn spec(&self) -> &Arc<ServerSpec> {
+        &self.spec
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> ServerState {
+        self.status.borrow().state
+    }
+
+    /// Its tools as they were last read.
+    pub(crate) fn tools(&self) -> Arc<ServerTools> {
+        self.tools.load_full()
+    }
+
+    /// Whether its tools were ever read, by this connection or another one to the same spec.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.status.borrow().listed
+    }
+
+    /// All that is known of it.
+    pub(crate) fn describe(&self) -> ServerStatus {
+        let status = self.status.borrow().clone();
+        let tools = self.tools.load();
+        let connection = self.connection.load();
+        let info = connection.as_ref().map(|connection| connection.upstream().info());
+        ServerStatus {
+            spec: Arc::clone(&self.spec),
+            state: status.state,
+            last_error: status.last_error.map(|error| error.to_string()),
+            tools: tools.tools().iter().map(|tool| tool.name().to_owned()).collect(),
+            rejected: tools.rejected().to_vec(),
+            warnings: tools.warnings().to_vec(),
+            protocol_version: info.map(|info| info.protocol_version.clone()),
+            process_id: info.and_then(|info| info.process_id),
+        }
+    }
+
+    /// The live connection, opened when there is none.
+    ///
+    /// # Errors
+    /// Why there is none: the last attempt's error, at once where the next attempt is not due soon.
+    pub(super) async fn connection(self: &Arc<Self>) -> Result<Arc<Connection>> {
+        if let Some(connection) = self.live() {
+            return Ok(connection);
+        }
+        let mut status = self.status.subscribe();
+        self.start(&status.borrow_and_update().clone())?;
+        loop {
+            if let Some(connection) = self.live() {
+                return Ok(connection);
+            }
+            let seen = status.borrow_and_update().clone();
+            match seen.state {
+                ServerState::Failed | ServerState::Disabled => return Err(self.refusal(&seen)),
+                ServerState::BackingOff if seen.at > Instant::now() + WORTH_WAITING => {
+                    return Err(self.refusal(&seen));
+                }
+                _ => {}
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(self.gone()),
+                changed = status.changed() => changed.map_err(|_| self.gone())?,
+            }
+        }
+    }
+
+    /// Starts connecting if nothing of the kind is under way; waits for nothing.
+    pub(crate) fn wake(self: &Arc<Self>) {
+        let status = self.status.borrow().clone();
+        let _ = self.start(&status);
+    }
+
+    /// Waits until the first attempt has ended well or badly.
+    ///
+    /// # Errors
+    /// Why it ended badly.
+    pub(crate) async fn settled(self: &Arc<Self>) -> Result<()> {
+        if self.spec.disabled() {
+            return Ok(());
+        }
+        self.wake();
+        let mut status = self.status.subscribe();
+        loop {
+            let seen = status.borrow_and_update().clone();
+            match seen.state {
+                ServerState::Failed | ServerState::BackingOff => return Err(self.refusal(&seen)),
+                state if !state.is_pending() => return Ok(()),
+                _ => {}
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(self.gone()),
+                changed = status.changed() => changed.map_err(|_| self.gone())?,
+            }
+        }
+    }
+
+    /// Ends it: no reconnection, and when this returns no process and no task of it is left.
+    pub(crate) async fn end(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(super) fn set_state(&self, state: ServerState) {
+        self.status.send_modify(|status| {
+            status.state = state;
+            status.at = Instant::now();
+        });
+    }
+
+    pub(super) fn set_trouble(&self, state: ServerState, error: Arc<Error>, at: Instant) {
+        tracing::warn!(server = self.spec.name(), ?state, error = ?error, "upstream in trouble");
+        self.status.send_modify(|status| {
+            status.state = state;
+            status.last_error = Some(error);
+            status.at = at;
+        });
+    }
+
+    /// Takes over a list of tools; equal content keeps the memory that is shared already.
+    pub(super) fn set_tools(&self, tools: ServerTools) {
+        let tools = self.fleet.share_tools(&self.spec, tools);
+        if !Arc::ptr_eq(&self.tools.load(), &tools) {
+            self.tools.store(tools);
+            self.fleet.catalogue_changed();
+        }
+        self.status.send_modify(|status| status.listed = true);
+    }
+
+    pub(super) fn set_ready(&self) {
+        self.status.send_modify(|status| {
+            status.state = ServerState::Ready;
+            status.last_error = None;
+            status.at = Instant::now();
+        });
+    }
+
+    fn live(&self) -> Option<Arc<Connection>> {
+        let connection = self.connection.load();
+        connection.as_ref().filter(|connection| connection.is_alive()).map(Arc::clone)
+    }
+
+    fn start(self: &Arc<Self>, status: &Status) -> Result<()> {
+        if self.spec.disabled() {
+            return Err(self.refusal(status));
+        }
+        if self.stop.is_cancelled() {
+            return Err(self.gone());
+        }
+        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
+        life.wanted = true;
+        if life.running {
+            return Ok(());
+        }
+        if status.state == ServerState::Failed && status.at.elapsed() < RETRY_FAILED_AFTER {
+            life.wanted = false;
+            return Err(self.refusal(status));
+        }
+        life.running = true;
+        self.set_state(ServerState::Connecting);
+        self.tasks.spawn(supervisor::run(Arc::clone(self)));
+        Ok(())
+    }
+
+    fn refusal(&self, status: &Status) -> Error {
+        let name = self.spec.name();
+        if self.spec.disabled() {
+            return Error::new(ErrorKind::Unavailable, format!("server `{name}` is disabled in its configuration"));
+        }
+        let wait = status.at.saturating_duration_since(Instant::now());
+        let cause = status
+            .last_error
+            .as_ref()
+            .map_or_else(|| "it is not connected".to_owned(), |error| error.message().to_owned());
+        let mut error = Error::new(ErrorKind::Unavailable, format!("server `{name}` cannot be reached: {cause}"));
+        if !wait.is_zero() {
+            error = error.with_retry_after_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        }
+        error
+    }
+
+    fn gone(&self) -> Error {
+        let name = self.spec.name();
+        Error::new(ErrorKind::Unavailable, format!("server `{name}` has been removed"))
     }
 }

@@ -1,0 +1,289 @@
+//! All tools of a set of servers, with the table that resolves names. Immutable.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::naming;
+use crate::{
+    Error, ErrorKind, Index, Prefix, RawJson, Result, Router, ServerSpec, ServerTools, Tool, ToolEntry, ToolRef,
+};
+
+/// The tools of a list of servers.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    servers: Vec<Shelf>,
+    by_qualified: HashMap<Arc<str>, ToolRef>,
+    by_plain: HashMap<Box<str>, Vec<ToolRef>>,
+    index: OnceCell<Arc<dyn Index>>,
+    total: usize,
+}
+
+/// One server's part.
+#[derive(Debug)]
+struct Shelf {
+    name: Arc<str>,
+    uuid: Uuid,
+    tools: Arc<ServerTools>,
+    qualified: Vec<Arc<str>>,
+}
+
+/// Whether the caller may see a tool, by the names of its server and itself.
+pub(crate) type Visible<'a> = &'a (dyn Fn(&str, &str) -> bool + Send + Sync);
+
+impl Catalogue {
+    /// Gives every tool its name. Servers come in the session's order, which decides collisions.
+    pub(super) fn new(servers: Vec<(Arc<ServerSpec>, Arc<ServerTools>)>, prefix: Prefix) -> Self {
+        let mut catalogue = Self {
+            servers: Vec::with_capacity(servers.len()),
+            by_qualified: HashMap::new(),
+            by_plain: HashMap::new(),
+            index: OnceCell::new(),
+            total: 0,
+        };
+        for (place, (_, tools)) in servers.iter().enumerate() {
+            catalogue.total += tools.tools().len();
+            for (at, tool) in tools.tools().iter().enumerate() {
+                let refs = catalogue.by_plain.entry(tool.name().into()).or_default();
+                refs.push(tool_ref(place, at));
+            }
+        }
+        for (place, (spec, tools)) in servers.into_iter().enumerate() {
+            let qualified = tools
+                .tools()
+                .iter()
+                .enumerate()
+                .map(|(at, tool)| catalogue.enter(tool_ref(place, at), spec.name(), tool, prefix))
+                .collect();
+            catalogue.servers.push(Shelf { name: spec.name().into(), uuid: spec.uuid(), tools, qualified });
+        }
+        catalogue
+    }
+
+    /// Enters one tool into the table and returns its name.
+    fn enter(&mut self, tool_ref: ToolRef, server: &str, tool: &Tool, prefix: Prefix) -> Arc<str> {
+        let full = naming::qualified(server, tool.name());
+        let plain_is_unique = self.by_plain.get(tool.name()).is_some_and(|refs| refs.len() == 1);
+        let first = self.by_plain.get(tool.name()).and_then(|refs| refs.first()) == Some(&tool_ref);
+        let plain = match prefix {
+            Prefix::Always => false,
+            Prefix::OnCollision => plain_is_unique,
+            Prefix::Never => first,
+        };
+        let wanted = if plain { naming::plain(server, tool.name()) } else { full.clone() };
+        let name = self.claim(wanted, tool_ref, server, tool.name());
+        // The full form always works, whatever the tool is shown as.
+        if let Entry::Vacant(vacant) = self.by_qualified.entry(full.into()) {
+            vacant.insert(tool_ref);
+        }
+        name
+    }
+
+    fn claim(&mut self, wanted: String, tool_ref: ToolRef, server: &str, tool: &str) -> Arc<str> {
+        let mut name: Arc<str> = wanted.into();
+        let mut round = 0;
+        while self.by_qualified.contains_key(&name) {
+            name = naming::distinguished(&name, server, tool, round).into();
+            round += 1;
+        }
+        self.by_qualified.insert(Arc::clone(&name), tool_ref);
+        name
+    }
+
+    /// How many tools there are.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
+
+    /// The place of a server, by name or UUID.
+    pub(crate) fn server(&self, which: &str) -> Option<u32> {
+        let place = self.servers.iter().position(|shelf| &*shelf.name == which).or_else(|| {
+            let uuid = Uuid::parse_str(which).ok()?;
+            self.servers.iter().position(|shelf| shelf.uuid == uuid)
+        })?;
+        u32::try_from(place).ok()
+    }
+
+    /// One tool with all that doors show of it.
+    pub(crate) fn entry(&self, tool_ref: ToolRef) -> Option<ToolEntry> {
+        let shelf = self.servers.get(tool_ref.server as usize)?;
+        Some(ToolEntry {
+            server: Arc::clone(&shelf.name),
+            server_uuid: shelf.uuid,
+            qualified_name: Arc::clone(shelf.qualified.get(tool_ref.tool as usize)?),
+            tool: Arc::clone(shelf.tools.tools().get(tool_ref.tool as usize)?),
+        })
+    }
+
+    /// All tools that are visible, server by server.
+    pub(crate) fn entries(&self, visible: Visible<'_>) -> Vec<ToolEntry> {
+        let mut entries = Vec::with_capacity(self.total);
+        for shelf in &self.servers {
+            for (tool, qualified_name) in shelf.tools.tools().iter().zip(&shelf.qualified) {
+                if visible(&shelf.name, tool.name()) {
+                    entries.push(ToolEntry {
+                        server: Arc::clone(&shelf.name),
+                        server_uuid: shelf.uuid,
+                        qualified_name: Arc::clone(qualified_name),
+                        tool: Arc::clone(tool),
+                    });
+                }
+            }
+        }
+        entries
+    }
+
+    /// Whether a predicate on names holds for a tool.
+    pub(crate) fn is_visible(&self, tool_ref: ToolRef, visible: Visible<'_>) -> bool {
+        self.servers.get(tool_ref.server as usize).is_some_and(|shelf| {
+            let tool = shelf.tools.tools().get(tool_ref.tool as usize);
+            tool.is_some_and(|tool| visible(&shelf.name, tool.name()))
+        })
+    }
+
+    /// The tool that a name means, among those visible; by table, never by splitting.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict` with the candidates where a plain name is ambiguous.
+    pub(crate) fn resolve(&self, name: &str, server: Option<u32>, visible: Visible<'_>) -> Result<ToolRef> {
+        let admits = |tool_ref: &ToolRef| {
+            server.is_none_or(|server| tool_ref.server == server) && self.is_visible(*tool_ref, visible)
+        };
+        let plain = || self.by_plain.get(name).into_iter().flatten().copied().filter(admits);
+        let qualified = || self.by_qualified.get(name).copied().filter(admits);
+        // With a server named, the tool's own name goes first: a server may well call a tool
+        // `other__echo`.
+        let found = if server.is_some() { plain().next().or_else(qualified) } else { qualified() };
+        if let Some(tool_ref) = found {
+            return Ok(tool_ref);
+        }
+        let mut candidates = plain();
+        match (candidates.next(), candidates.next()) {
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(self.ambiguous(name, plain())),
+            (None, _) => Err(Error::new(ErrorKind::NotFound, format!("there is no tool `{}`", excerpt(name)))),
+        }
+    }
+
+    fn ambiguous(&self, name: &str, candidates: impl Iterator<Item = ToolRef>) -> Error {
+        let names: Vec<_> =
+            candidates.filter_map(|candidate| self.entry(candidate)).map(|entry| entry.qualified_name).collect();
+        let message =
+            format!("several servers offer a tool `{name}`: use one of {}, or name the `server`", names.join(", "));
+        let details = RawJson::from_value(&serde_json::json!({ "candidates": names }));
+        let error = Error::new(ErrorKind::Conflict, message);
+        match details {
+            Ok(details) => error.with_details(details),
+            Err(_) => error,
+        }
+    }
+
+    /// The router's index over these tools, made once.
+    pub(crate) async fn index(&self, router: &Arc<dyn Router>) -> Result<&Arc<dyn Index>> {
+        self.index
+            .get_or_try_init(|| async {
+                let servers: Vec<_> = self.servers.iter().map(|shelf| Arc::clone(&shelf.tools)).collect();
+                let router = Arc::clone(router);
+                let handle = Handle::current();
+                // Indexing takes long for many tools, and must not hold up other calls.
+                tokio::task::spawn_blocking(move || handle.block_on(router.index(&servers))).await.unwrap_or_else(
+                    |panic| {
+                        Err(Error::new(ErrorKind::Internal, "the router failed to index the tools").with_source(panic))
+                    },
+                )
+            })
+            .await
+    }
+}
+
+fn tool_ref(server: usize, tool: usize) -> ToolRef {
+    ToolRef { server: u32::try_from(server).unwrap_or(u32::MAX), tool: u32::try_from(tool).unwrap_or(u32::MAX) }
+}
+
+/// The beginning of a text from outside, short enough for a message.
+pub(crate) fn excerpt(text: &str) -> String {
+    let mut excerpt: String = text.chars().take(100).collect();
+    if excerpt.len() < text.len() {
+        excerpt.push('…');
+    }
+    excerpt
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Endpoint, Url};
+
+    fn shelf(server: &str, tools: &[&str]) -> (Arc<ServerSpec>, Arc<ServerTools>) {
+        let spec = ServerSpec::new(server, "http", Endpoint::Url(Url::default())).expect("valid name");
+        let declared = tools
+            .iter()
+            .map(|name| serde_json::json!({"name": name, "inputSchema": {}}))
+            .map(|tool| RawJson::from_value(&tool).expect("is JSON"))
+            .collect();
+        (Arc::new(spec), Arc::new(ServerTools::new(server, "", declared)))
+    }
+
+    fn names(prefix: Prefix, servers: &[(&str, &[&str])]) -> Vec<String> {
+        let shelves = servers.iter().map(|(server, tools)| shelf(server, tools)).collect();
+        let catalogue = Catalogue::new(shelves, prefix);
+        catalogue.entries(&|_, _| true).iter().map(|entry| entry.qualified_name.to_string()).collect()
+    }
+
+    #[test]
+    fn names_follow_the_prefix() {
+        let servers: &[(&str, &[&str])] = &[("a", &["x", "y"]), ("b", &["x"])];
+        assert_eq!(names(Prefix::Always, servers), ["a__x", "a__y", "b__x"]);
+        assert_eq!(names(Prefix::OnCollision, servers), ["a__x", "y", "b__x"]);
+        assert_eq!(names(Prefix::Never, servers), ["x", "y", "b__x"]);
+    }
+
+    #[test]
+    fn names_are_unique_and_safe_whatever_servers_declare() {
+        let long = "t".repeat(100);
+        let servers: &[(&str, &[&str])] = &[("a b", &["x", "ü", long.as_str()]), ("a_b", &["x"]), ("a", &["b__x"])];
+        let names = names(Prefix::Always, servers);
+        let distinct: std::collections::HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+        for name in &names {
+            assert!(name.len() <= 64, "{name}");
+            assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-'), "{name}");
+        }
+    }
+
+    #[test]
+    fn resolves_by_table() {
+        let shelves = vec![shelf("a", &["x", "only"]), shelf("b", &["x", "a__only"])];
+        let catalogue = Catalogue::new(shelves, Prefix::Always);
+        let check = |name: &str, server: Option<&str>, expected: std::result::Result<(u32, u32), ErrorKind>| {
+            let server = server.map(|name| catalogue.server(name).expect("known server"));
+            let found = catalogue.resolve(name, server, &|_, _| true);
+            let found = found.map(|found| (found.server, found.tool)).map_err(|error| error.kind());
+            assert_eq!(found, expected, "{name}");
+        };
+        check("a__x", None, Ok((0, 0)));
+        check("only", None, Ok((0, 1)));
+        check("x", None, Err(ErrorKind::Conflict));
+        check("x", Some("b"), Ok((1, 0)));
+        check("a__only", None, Ok((0, 1)));
+        check("a__only", Some("b"), Ok((1, 1)));
+        check("b__a__only", None, Ok((1, 1)));
+        check("nope", None, Err(ErrorKind::NotFound));
+        check("only", Some("b"), Err(ErrorKind::NotFound));
+    }
+
+    #[test]
+    fn hidden_tools_do_not_exist() {
+        let shelves = vec![shelf("a", &["x"]), shelf("b", &["x"])];
+        let catalogue = Catalogue::new(shelves, Prefix::Always);
+        let visible: Visible<'_> = &|server, _| server == "b";
+        let found = catalogue.resolve("x", None, visible).expect("only one is visible");
+        assert_eq!((found.server, found.tool), (1, 0));
+        let hidden = catalogue.resolve("a__x", None, visible);
+        assert_eq!(hidden.map_err(|error| error.kind()), Err(ErrorKind::NotFound));
+    }
+}
