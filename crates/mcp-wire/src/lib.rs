@@ -1,1 +1,27 @@
 //! MCP's JSON-RPC on the wire: raw envelopes, revisions, handshake, header rules.
+//!
+//! No input or output happens here. A transport brings the bytes and asks this crate what they say:
+//!
+//! * [`Message::parse`] reads one incoming message; `params` and `result` stay raw slices of it.
+//! * [`write_request`] and its sisters append outgoing messages to a buffer.
+//! * [`Meta`] puts `_meta` members into raw params without building a tree.
+//! * [`Pending`] is the table of requests under way on one connection.
+//! * [`shake_hands`] finds out which era a server speaks and what it says of itself.
+//! * [`upstream_error`] turns a JSON-RPC error into the gateway's; [`header`] has the HTTP header rules.
+
+mod envelope;
+mod error;
+mod handshake;
+pub mod header;
+mod meta;
+mod pending;
+mod version;
+mod write;
+
+pub use envelope::{Id, Message, Outcome, RpcError};
+pub use error::{code, upstream_error};
+pub use handshake::{ClientIdentity, Exchange, shake_hands};
+pub use meta::Meta;
+pub use pending::{Pending, Ticket};
+pub use version::Revision;
+pub use write::{squeeze_newlines, write_error, write_notification, write_request, write_result};

@@ -1,0 +1,100 @@
+//! HTTP headers of MCP: their names, and how a name travels in one (SEP-2243).
+
+use std::borrow::Cow;
+
+use gateway_core::RawJson;
+use serde::Deserialize;
+
+/// The revision in use; required from 2025-06-18 on.
+pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+/// The session that `initialize` opened.
+pub const SESSION_ID: &str = "mcp-session-id";
+/// The body's method, from 2026-07-28 on.
+pub const METHOD: &str = "mcp-method";
+/// The body's tool, prompt or resource, from 2026-07-28 on.
+pub const NAME: &str = "mcp-name";
+/// Where a broken stream is taken up again.
+pub const LAST_EVENT_ID: &str = "last-event-id";
+
+const ENCODED_PREFIX: &str = "=?base64?";
+const ENCODED_SUFFIX: &str = "?=";
+
+/// What [`NAME`] must say for this request, not yet encoded; `None` where the method has none.
+pub fn name_of(method: &str, params: &RawJson) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        name: Option<String>,
+        uri: Option<String>,
+        task_id: Option<String>,
+    }
+    let pick: fn(Named) -> Option<String> = match method {
+        "tools/call" | "prompts/get" => |named| named.name,
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => |named| named.uri,
+        "tasks/get" | "tasks/update" | "tasks/cancel" => |named| named.task_id,
+        _ => return None,
+    };
+    pick(params.read().ok()?)
+}
+
+/// The value as a header can carry it: itself, or `=?base64?…?=` where it has characters outside
+/// printable ASCII, white space at an end, or looks as if it were encoded.
+pub fn encode_value(value: &str) -> Cow<'_, str> {
+    let printable = value.bytes().all(|byte| (0x20..=0x7e).contains(&byte));
+    let looks_encoded = value.starts_with(ENCODED_PREFIX) && value.ends_with(ENCODED_SUFFIX);
+    if printable && !looks_encoded && value.trim_matches(' ') == value {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(format!("{ENCODED_PREFIX}{}{ENCODED_SUFFIX}", base64(value.as_bytes())))
+}
+
+/// Standard base64 with padding (RFC 4648, section 4).
+fn base64(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for position in 0..4 {
+            if position <= group.len() {
+                let index = bits >> (18 - 6 * position) & 0x3f;
+                out.push(char::from(ALPHABET[index as usize]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_encoded_where_they_must() {
+        let check = |value: &str, expected: &str| assert_eq!(encode_value(value), expected);
+        check("get_weather", "get_weather");
+        check("", "");
+        check("a b", "a b");
+        check(" a", "=?base64?IGE=?=");
+        check("a\t", "=?base64?YQk=?=");
+        check("a\nb", "=?base64?YQpi?=");
+        check("日本", "=?base64?5pel5pys?=");
+        check("é", "=?base64?w6k=?=");
+        check("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?=");
+    }
+
+    #[test]
+    fn the_name_comes_from_the_right_place() {
+        let check = |method: &str, params: &str, expected: Option<&str>| {
+            let params = RawJson::parse(params.to_owned()).expect("valid JSON");
+            assert_eq!(name_of(method, &params).as_deref(), expected, "{method}");
+        };
+        check("tools/call", r#"{"arguments":{"name":"x"},"name":"t\u0061"}"#, Some("ta"));
+        check("prompts/get", r#"{"name":"p","uri":"u"}"#, Some("p"));
+        check("resources/read", r#"{"name":"p","uri":"u"}"#, Some("u"));
+        check("tools/list", r#"{"name":"p"}"#, None);
+        check("tools/call", r#"{"name":5}"#, None);
+    }
+}
