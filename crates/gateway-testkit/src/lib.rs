@@ -1,1 +1,3 @@
 //! The behaviours every backend must show, as runnable suites; fakes; a reference upstream server.
+
+pub mod reference;

@@ -1,0 +1,363 @@
+//! The reference server over Streamable HTTP, at `/mcp`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
+use hyper::body::{Frame as BodyFrame, Incoming};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::Server;
+use super::peer::{Arrival, Kind, Peer};
+use super::server::{Frame, Outlet, lock};
+use super::wire::{
+    Envelope, Fault, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, MODERN_VERSION,
+    PARSE_ERROR, Params, SERVER_ERROR,
+};
+
+/// Largest request body, in bytes.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// What `--noise` puts before every event.
+const NOISE: &str = ": a comment\nretry: 100\n\nevent: unheard-of\ndata: {\"x\":1}\n\nid: 7\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"id\":\"nobody asked\",\"result\":{}}\n\n";
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+
+/// Serves clients on `listener` until `shutdown` ends; what is under way then is dropped.
+///
+/// # Errors
+/// Where no connection can be accepted any more.
+pub async fn serve_http(
+    server: &Arc<Server>,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send,
+) -> std::io::Result<()> {
+    let door = Arc::new(Door {
+        anybody: Peer::new(server, Kind::Anybody),
+        server: Arc::clone(server),
+        sessions: Mutex::default(),
+    });
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    let ended = loop {
+        let stream = tokio::select! {
+            () = &mut shutdown => break Ok(()),
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => break Err(error),
+            },
+            Some(_) = connections.join_next() => continue,
+        };
+        // A test server without it is only slower.
+        let _ = stream.set_nodelay(true);
+        let door = Arc::clone(&door);
+        connections.spawn(async move {
+            let service = hyper::service::service_fn(move |request| {
+                let door = Arc::clone(&door);
+                async move { Ok::<_, Infallible>(door.answer(request).await) }
+            });
+            // A connection that breaks is the client's affair.
+            let _ = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service)
+                .await;
+        });
+    };
+    server.stop.cancel();
+    connections.shutdown().await;
+    server.requests.close();
+    server.requests.wait().await;
+    ended
+}
+
+struct Door {
+    server: Arc<Server>,
+    sessions: Mutex<HashMap<String, Arc<Peer>>>,
+    /// Stands for modern clients, and for all where sessions are off.
+    anybody: Arc<Peer>,
+}
+
+/// A request that is refused before anything of MCP is done.
+struct Refusal(StatusCode, Fault);
+
+impl Refusal {
+    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Self(status, Fault::new(INVALID_REQUEST, why))
+    }
+}
+
+impl Door {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let (parts, body) = request.into_parts();
+        if parts.uri.path() != "/mcp" {
+            return empty(StatusCode::NOT_FOUND);
+        }
+        let headers = &parts.headers;
+        let answered = match check_origin(headers) {
+            Err(refusal) => Err(refusal),
+            Ok(()) => match parts.method {
+                Method::POST => self.post(headers, body).await,
+                Method::GET if self.server.options.era.legacy() => self.get(headers),
+                Method::DELETE if self.keeps_sessions() => self.delete(headers),
+                _ => {
+                    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+                    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                    Ok(response)
+                }
+            },
+        };
+        answered.unwrap_or_else(|Refusal(status, fault)| json(status, fault.message(None)))
+    }
+
+    fn keeps_sessions(&self) -> bool {
+        self.server.options.era.legacy() && !self.server.options.no_session
+    }
+
+    /// The session that a request names.
+    fn session(&self, headers: &HeaderMap) -> Result<(String, Arc<Peer>), Refusal> {
+        if !self.keeps_sessions() {
+            return Ok((String::new(), Arc::clone(&self.anybody)));
+        }
+        let id = header(headers, "mcp-session-id")
+            .ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "Mcp-Session-Id is missing"))?;
+        let peer = lock(&self.sessions).get(id).filter(|peer| !peer.forgotten.load(Relaxed)).cloned();
+        let peer = peer.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, "Session not found"))?;
+        if let Some(version) = peer.version()
+            && header(headers, "mcp-protocol-version") != Some(version)
+            // The header came with 2025-06-18.
+            && !(version < "2025-06-18" && header(headers, "mcp-protocol-version").is_none())
+        {
+            let why = format!("MCP-Protocol-Version must be {version}");
+            return Err(Refusal::new(StatusCode::BAD_REQUEST, why));
+        }
+        Ok((id.to_owned(), peer))
+    }
+
+    async fn post(&self, headers: &HeaderMap, body: Incoming) -> Result<Response<Body>, Refusal> {
+        check_media_types(headers)?;
+        let body = Limited::new(body, MAX_BODY).collect().await;
+        let body =
+            body.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broken"))?;
+        let text = body.to_bytes();
+        let envelope: Envelope<'_> = serde_json::from_slice(&text).map_err(|error| {
+            Refusal(StatusCode::BAD_REQUEST, Fault::new(PARSE_ERROR, format!("Parse error: {error}")))
+        })?;
+        let params: Params<'_> =
+            envelope.params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
+        let method = envelope.method.as_deref().unwrap_or_default();
+        let is_request = envelope.method.is_some() && envelope.id.is_some();
+
+        let era = self.server.options.era;
+        let named = header(headers, "mcp-protocol-version");
+        let modern = era.modern()
+            && (!era.legacy() || method != "initialize")
+            && (named.is_none_or(|version| !LEGACY_VERSIONS.contains(&version)))
+            && (named.is_some() || !era.legacy());
+        if modern {
+            if let Err(fault) = self.check_modern_headers(headers, &envelope, &params) {
+                let status = StatusCode::from_u16(fault.status).unwrap_or(StatusCode::BAD_REQUEST);
+                let id = envelope.id.map(serde_json::value::RawValue::get);
+                return Ok(json(status, fault.message(id)));
+            }
+        } else if named.is_some_and(|version| !LEGACY_VERSIONS.contains(&version)) {
+            let why = format!(
+                "Bad Request: Unsupported protocol version (supported: {})",
+                LEGACY_VERSIONS.join(", ")
+            );
+            return Err(Refusal(StatusCode::BAD_REQUEST, Fault::new(SERVER_ERROR, why)));
+        }
+
+        let greets = !modern && method == "initialize" && is_request;
+        let peer = if greets && self.keeps_sessions() {
+            Peer::new(&self.server, Kind::Connection)
+        } else if modern {
+            Arc::clone(&self.anybody)
+        } else {
+            self.session(headers)?.1
+        };
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let arrival = Arrival {
+            modern,
+            outlet: Outlet(sender),
+            ends_with_outlet: modern,
+            headers: Some(headers_as_json(headers)),
+        };
+        peer.receive(&envelope, arrival);
+        let new_session = (greets && self.keeps_sessions()).then_some(peer);
+        if is_request { Ok(self.respond(receiver, new_session).await) } else { Ok(accepted(receiver).await) }
+    }
+
+    fn check_modern_headers(
+        &self,
+        headers: &HeaderMap,
+        envelope: &Envelope<'_>,
+        params: &Params<'_>,
+    ) -> Result<(), Fault> {
+        if envelope.method.is_some() && envelope.id.is_some() {
+            self.server.check_modern(params)?;
+        }
+        let mismatch =
+            |name: &str| Fault::new(HEADER_MISMATCH, format!("the {name} header does not match the body"));
+        if header(headers, "mcp-protocol-version") != Some(MODERN_VERSION) {
+            return Err(mismatch("MCP-Protocol-Version"));
+        }
+        if envelope.method.is_some() && header(headers, "mcp-method") != envelope.method.as_deref() {
+            return Err(mismatch("Mcp-Method"));
+        }
+        if envelope.method.as_deref() == Some("tools/call")
+            && header(headers, "mcp-name") != params.name.as_deref()
+        {
+            return Err(mismatch("Mcp-Name"));
+        }
+        if headers.contains_key("mcp-session-id") {
+            return Err(Fault::new(INVALID_PARAMS, "a modern request has no session"));
+        }
+        Ok(())
+    }
+
+    /// Waits for the first message of an answer: alone it is JSON, else it begins an event stream.
+    async fn respond(
+        &self,
+        mut receiver: mpsc::UnboundedReceiver<Frame>,
+        new_session: Option<Arc<Peer>>,
+    ) -> Response<Body> {
+        let Some(first) = receiver.recv().await else {
+            return empty(StatusCode::ACCEPTED);
+        };
+        let succeeded = matches!(first, Frame::Answer { is_result: true, .. });
+        let mut response = match first {
+            Frame::Answer { status, message, .. } if status != 200 || !self.server.options.always_sse => {
+                json(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message)
+            }
+            first => events(Some(first), receiver, self.server.options.noise),
+        };
+        if let Some(peer) = new_session.filter(|_| succeeded) {
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let value = HeaderValue::from_str(&id).expect("hex digits are a header value");
+            response.headers_mut().insert("mcp-session-id", value);
+            lock(&self.sessions).insert(id, peer);
+        }
+        response
+    }
+
+    fn get(&self, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+        if !accepts(headers, "text/event-stream") {
+            return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "Accept must have text/event-stream"));
+        }
+        self.session(headers)?;
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.server.subscribe(Outlet(sender), None);
+        Ok(events(None, receiver, self.server.options.noise))
+    }
+
+    fn delete(&self, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
+        let (id, _) = self.session(headers)?;
+        lock(&self.sessions).remove(&id);
+        Ok(empty(StatusCode::OK))
+    }
+}
+
+/// The answer to a notification or an answer: a refusal, or nothing.
+async fn accepted(mut receiver: mpsc::UnboundedReceiver<Frame>) -> Response<Body> {
+    match receiver.try_recv() {
+        Ok(Frame::Answer { message, .. }) => json(StatusCode::BAD_REQUEST, message),
+        _ => empty(StatusCode::ACCEPTED),
+    }
+}
+
+fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let host = origin.to_str().ok().and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
+    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
+    if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+        return Ok(());
+    }
+    Err(Refusal::new(StatusCode::FORBIDDEN, "Origin is not allowed"))
+}
+
+fn check_media_types(headers: &HeaderMap) -> Result<(), Refusal> {
+    if !(accepts(headers, "application/json") && accepts(headers, "text/event-stream")) {
+        let why = "Accept must have application/json and text/event-stream";
+        return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, why));
+    }
+    let content = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !content.starts_with("application/json") {
+        return Err(Refusal::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "Content-Type must be application/json",
+        ));
+    }
+    Ok(())
+}
+
+fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains(media_type))
+}
+
+fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn headers_as_json(headers: &HeaderMap) -> String {
+    let pairs = headers.iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
+    });
+    serde_json::Value::Object(pairs.collect()).to_string()
+}
+
+fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Full::new(Bytes::new()).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+fn json(status: StatusCode, message: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Full::new(message.into()).boxed_unsync());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// An event stream that ends after an answer.
+fn events(first: Option<Frame>, receiver: mpsc::UnboundedReceiver<Frame>, noise: bool) -> Response<Body> {
+    let state = (first, Some(receiver));
+    let stream = stream::unfold(state, move |(first, receiver)| async move {
+        let mut receiver = receiver?;
+        let frame = match first {
+            Some(frame) => frame,
+            None => receiver.recv().await?,
+        };
+        let is_last = matches!(frame, Frame::Answer { .. });
+        let event = BodyFrame::data(event(&frame, noise));
+        Some((Ok::<_, Infallible>(event), (None, (!is_last).then_some(receiver))))
+    });
+    let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    response
+}
+
+fn event(frame: &Frame, noise: bool) -> Bytes {
+    let (Frame::Answer { message, .. } | Frame::Other(message)) = frame;
+    let mut event = Vec::with_capacity(message.len() + NOISE.len() + 32);
+    if noise {
+        event.extend_from_slice(NOISE.as_bytes());
+    }
+    event.extend_from_slice(b"event: message\ndata: ");
+    event.extend_from_slice(message);
+    event.extend_from_slice(b"\n\n");
+    event.into()
+}
