@@ -9,8 +9,8 @@ use serde_json::value::RawValue;
 
 use crate::{Meta, Revision};
 
-/// How long a server may be silent on `server/discover` before `initialize` is tried beside it. A
-/// server of the legacy era should answer with an error, and some say nothing.
+/// How long a server may be silent on `server/discover` where the transport does not say. A server of
+/// the legacy era should answer with an error, and some say nothing.
 const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -33,6 +33,11 @@ pub trait Exchange: Send + Sync {
     /// # Errors
     /// Where it could not be sent.
     async fn notify(&self, revision: Revision, method: &'static str) -> Result<()>;
+
+    /// How long the server may be silent on `server/discover` before `initialize` is tried beside it.
+    fn probe_patience(&self) -> Duration {
+        PROBE_PATIENCE
+    }
 }
 
 /// What we say of ourselves to servers.
@@ -103,7 +108,7 @@ pub async fn shake_hands(
         };
     }
     let mut discover = Box::pin(discover(exchange));
-    let refused = match tokio::time::timeout(PROBE_PATIENCE, &mut discover).await {
+    let refused = match tokio::time::timeout(exchange.probe_patience(), &mut discover).await {
         Ok(Err(error)) if is_answer(&error) => error,
         Ok(answer) => return answer,
         // A child that takes long to start is silent too: whichever answers first wins.

@@ -1,0 +1,37 @@
+//! From the words of a server list to a program that can be started.
+
+use std::process::{Command as Program, Stdio};
+
+use gateway_core::{Command, Error, ErrorKind, Result};
+
+/// What a server with a clean environment still gets of the gateway's.
+const KEPT: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "USER"];
+
+/// The program to start, without a shell, with pipes to all three streams.
+///
+/// # Errors
+/// [`ErrorKind::InvalidRequest`] where the operating system could not even be asked.
+pub(crate) fn program(command: &Command) -> Result<Program> {
+    if command.program.is_empty() {
+        return Err(invalid("start the server: its command is empty"));
+    }
+    let odd = |name: &str| name.is_empty() || name.contains(['=', '\0']);
+    if let Some(name) = command.env.keys().find(|name| odd(name)) {
+        return Err(invalid(format!("start the server: {name:?} is no name for a variable")));
+    }
+    let mut program = Program::new(&command.program);
+    program.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if command.clean_env {
+        program.env_clear();
+        program.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+    }
+    program.envs(command.env.iter().map(|(name, value)| (name, value.expose())));
+    if let Some(cwd) = &command.cwd {
+        program.current_dir(cwd);
+    }
+    Ok(program)
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidRequest, message)
+}

@@ -1,0 +1,56 @@
+//! One open connection.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gateway_core::{RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
+use mcp_wire::{Meta, write_request};
+
+use crate::connection::Connection;
+use crate::outbox::Priority;
+use crate::supervisor::Leash;
+
+/// One server that was started and has shaken hands. Dropping it ends the server in the background.
+#[derive(Debug)]
+pub(crate) struct StdioUpstream {
+    connection: Arc<Connection>,
+    leash: Leash,
+    info: UpstreamInfo,
+    /// What every request of the server's era carries.
+    meta: Meta,
+}
+
+impl StdioUpstream {
+    /// An open connection.
+    pub(crate) fn new(connection: Arc<Connection>, leash: Leash, info: UpstreamInfo, meta: Meta) -> Self {
+        Self { connection, leash, info, meta }
+    }
+}
+
+#[async_trait]
+impl Upstream for StdioUpstream {
+    fn info(&self) -> &UpstreamInfo {
+        &self.info
+    }
+
+    async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
+        let UpstreamRequest { method, params, listener } = request;
+        let asks_for_progress = listener.is_some();
+        let mut ticket = self.connection.pending.register(listener)?;
+        let mut message = Vec::new();
+        if asks_for_progress {
+            let meta = self.meta.clone().with_progress_token(ticket.id());
+            write_request(&mut message, ticket.id(), &method, &params, &meta);
+        } else {
+            write_request(&mut message, ticket.id(), &method, &params, &self.meta);
+        }
+        self.connection.send(message, Priority::Request)?;
+        // Nothing is awaited between the two lines, so a dropped future finds the truth.
+        ticket.mark_sent();
+        ticket.wait().await
+    }
+
+    async fn close(&self) {
+        self.leash.release().await;
+    }
+}
