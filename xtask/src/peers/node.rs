@@ -1,0 +1,123 @@
+//! Node and the peers from npm.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::apt;
+use super::setup::{create_folder, write_launcher};
+use crate::process::{find, output, run};
+
+/// The oldest Node that the peers run on.
+const OLDEST: u32 = 20;
+
+/// Brought by npm where the system's Node is older, as in Debian 12.
+const BROUGHT: &str = "24.22.0";
+
+/// The servers, by the name of their program.
+const SERVERS: [(&str, &str); 2] = [
+    ("mcp-server-everything", "@modelcontextprotocol/server-everything"),
+    ("mcp-server-filesystem", "@modelcontextprotocol/server-filesystem"),
+];
+
+/// A Node that is new enough, and npm.
+pub struct Interpreter {
+    node: PathBuf,
+    npm: PathBuf,
+}
+
+/// What the lock file pins, as `name version`.
+pub fn pinned(pins: &Path) -> Result<Vec<String>, String> {
+    let path = pins.join("package-lock.json");
+    let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let lock: serde_json::Value =
+        serde_json::from_str(&text).map_err(|error| format!("{} is no JSON: {error}", path.display()))?;
+    let version = |package: &str| lock["packages"][format!("node_modules/{package}")]["version"].as_str();
+    SERVERS
+        .iter()
+        .map(|(program, package)| Some(format!("{program} {}", version(package)?)))
+        .collect::<Option<_>>()
+        .ok_or_else(|| format!("{} does not pin every server", path.display()))
+}
+
+/// Finds Node and npm; as root on Debian it installs what is missing.
+pub fn interpreter(folder: &Path) -> Result<Interpreter, String> {
+    if find("node").is_none() || find("npm").is_none() {
+        apt::install(&["nodejs", "npm"]).map_err(|why| {
+            format!(
+                "Node {OLDEST} or newer with npm is missing: install it from https://nodejs.org or your system ({why})"
+            )
+        })?;
+    }
+    let (Some(node), Some(npm)) = (find("node"), find("npm")) else {
+        return Err("Node was installed, yet `node` or `npm` is not on the PATH".to_owned());
+    };
+    let version = version_of(&node)?;
+    if major(&version) >= Some(OLDEST) {
+        return Ok(Interpreter { node, npm });
+    }
+    println!("node is {version}; bringing {BROUGHT}");
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "x64",
+        "aarch64" => "arm64",
+        other => return Err(format!("Node {OLDEST} or newer is missing, and npm brings none for {other}")),
+    };
+    let package = format!("node-linux-{architecture}");
+    let home = folder.join("node");
+    create_folder(&home)?;
+    let mut install = Command::new(&npm);
+    install.args(["install", "--no-save", "--no-audit", "--no-fund", "--silent", "--prefix"]);
+    run(install.arg(&home).arg(format!("{package}@{BROUGHT}")).current_dir(&home))?;
+    Ok(Interpreter { node: home.join("node_modules").join(package).join("bin/node"), npm })
+}
+
+/// Installs exactly what the lock file names.
+pub fn install(interpreter: &Interpreter, pins: &Path, folder: &Path) -> Result<(), String> {
+    let home = folder.join("npm");
+    create_folder(&home)?;
+    for file in ["package.json", "package-lock.json"] {
+        fs::copy(pins.join(file), home.join(file)).map_err(|error| format!("cannot copy {file}: {error}"))?;
+    }
+    let mut ci = Command::new(&interpreter.npm);
+    ci.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+    run(ci.current_dir(&home))?;
+    let link = folder.join("bin/node");
+    std::os::unix::fs::symlink(&interpreter.node, &link)
+        .map_err(|error| format!("cannot link {}: {error}", link.display()))?;
+    for (program, package) in SERVERS {
+        let script = home.join("node_modules").join(package).join("dist/index.js");
+        write_launcher(&folder.join("bin").join(program), &interpreter.node, &script)?;
+    }
+    Ok(())
+}
+
+/// What `program --version` prints.
+pub fn version_of(program: &Path) -> Result<String, String> {
+    output(Command::new(program).arg("--version")).map(|text| text.trim().to_owned())
+}
+
+/// 20 of `v20.11.1`.
+fn major(version: &str) -> Option<u32> {
+    version.trim_start_matches('v').split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_versions_are_told_from_new_ones() {
+        for (version, enough) in
+            [("v18.20.4", false), ("v20.0.0", true), ("v9.9.9", false), ("24.1", true), ("", false)]
+        {
+            assert_eq!(major(version) >= Some(OLDEST), enough, "{version}");
+        }
+    }
+
+    #[test]
+    fn every_server_is_pinned() {
+        let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
+        let pinned = pinned(&pins).unwrap();
+        assert!(pinned[0].starts_with("mcp-server-everything 20") && pinned.len() == 2, "{pinned:?}");
+    }
+}

@@ -1,0 +1,129 @@
+//! Arrows between crates only point down: core ← leaves ← doors ← app ← binaries.
+
+use std::path::Path;
+
+/// Where a crate stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Layer {
+    /// `gateway-core`.
+    Core,
+    /// `mcp-wire`: for transports and the MCP door only.
+    Wire,
+    /// Transports, routers, stores, queues, authenticators, wrappers.
+    Leaf,
+    /// The doors.
+    Door,
+    /// `gateway-app`, which knows all of the above.
+    App,
+    /// The gateway's programs.
+    Binary,
+    /// The REST client: for users, so it knows none of ours.
+    Client,
+    /// The suites: for tests, so they know what is tested against.
+    Testkit,
+    /// Programs for people to read and try.
+    Example,
+    /// The project's own tasks: they must work when nothing else does.
+    Xtask,
+}
+
+/// A crate's layer by its folder and name; `None` for a crate that has no place yet.
+pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
+    let top = folder.components().next()?.as_os_str().to_str()?;
+    match (top, name) {
+        ("bins", _) => Some(Layer::Binary),
+        ("examples", _) => Some(Layer::Example),
+        ("xtask", _) => Some(Layer::Xtask),
+        ("crates", "gateway-core") => Some(Layer::Core),
+        ("crates", "mcp-wire") => Some(Layer::Wire),
+        ("crates", "gateway-app") => Some(Layer::App),
+        ("crates", "gateway-client") => Some(Layer::Client),
+        ("crates", "gateway-testkit") => Some(Layer::Testkit),
+        ("crates", "gateway-layers") => Some(Layer::Leaf),
+        ("crates", name) => {
+            const LEAVES: [&str; 6] = ["transport-", "router-", "session-store-", "queue-", "auth-", "config-"];
+            match () {
+                () if name.starts_with("serve-") => Some(Layer::Door),
+                () if LEAVES.iter().any(|prefix| name.starts_with(prefix)) => Some(Layer::Leaf),
+                () => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Why the crate `from` must not name `to` in its `[dependencies]`, if so.
+pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
+    let speaks_mcp = from.1.starts_with("transport-") || from.1 == "serve-mcp";
+    match (from.0, to.0) {
+        (_, Layer::Xtask | Layer::Example | Layer::Binary) => Some("nothing depends on a program"),
+        (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
+        (Layer::Example, _) => None,
+        (_, Layer::Testkit) => Some("the testkit belongs in [dev-dependencies]"),
+        (Layer::Client, _) => Some("the client knows the wire, not the engine"),
+        (_, Layer::Client) => Some("the gateway does not talk to itself over HTTP"),
+        (Layer::Testkit, Layer::Core | Layer::Wire) => None,
+        (Layer::Testkit, _) => Some("the testkit knows the contracts, not who fulfils them"),
+        (Layer::Core, _) => Some("the core knows no other crate"),
+        (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
+            Some("only transports and serve-mcp speak MCP's wire")
+        }
+        (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
+        (Layer::Door, Layer::Door) => Some("a door never calls a door"),
+        (Layer::Door, Layer::Leaf) => Some("a door sees the engine; gateway-app chooses the leaves"),
+        (Layer::Binary, to) if to < Layer::App && to != Layer::Core => Some("a binary is thin: gateway-app assembles"),
+        (from, to) if to >= from => Some("arrows only point down"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arrows_point_down() {
+        let place = |name: &'static str| {
+            let folder = match name {
+                "gateway-http" => "bins",
+                "embed" => "examples",
+                "xtask" => "xtask",
+                _ => "crates",
+            };
+            (layer_of(&Path::new(folder).join(name), name).unwrap(), name)
+        };
+        let cases = [
+            ("router-keyword", "gateway-core", true),
+            ("transport-stdio", "mcp-wire", true),
+            ("mcp-wire", "gateway-core", true),
+            ("serve-rest", "gateway-core", true),
+            ("gateway-app", "serve-rest", true),
+            ("gateway-app", "transport-http", true),
+            ("gateway-http", "gateway-app", true),
+            ("gateway-testkit", "gateway-core", true),
+            ("gateway-testkit", "mcp-wire", true),
+            ("embed", "router-keyword", true),
+            ("embed", "gateway-client", true),
+            ("gateway-core", "mcp-wire", false),
+            ("router-keyword", "mcp-wire", false),
+            ("transport-stdio", "transport-http", false),
+            ("auth-api-key", "gateway-layers", false),
+            ("serve-rest", "router-keyword", false),
+            ("serve-rest", "serve-mcp", false),
+            ("serve-rest", "mcp-wire", false),
+            ("gateway-layers", "serve-rest", false),
+            ("serve-rest", "gateway-app", false),
+            ("gateway-http", "serve-rest", false),
+            ("gateway-http", "gateway-testkit", false),
+            ("gateway-app", "gateway-client", false),
+            ("gateway-client", "gateway-core", false),
+            ("gateway-testkit", "transport-http", false),
+            ("gateway-app", "embed", false),
+            ("xtask", "gateway-core", false),
+        ];
+        for (from, to, allowed) in cases {
+            assert_eq!(forbids(place(from), place(to)).is_none(), allowed, "{from} → {to}");
+        }
+        assert_eq!(layer_of(Path::new("crates/misc"), "misc"), None);
+    }
+}
