@@ -166,7 +166,9 @@ impl Server {
             return Ok(connection);
         }
         let mut status = self.status.subscribe();
-        self.start(&status.borrow_and_update().clone())?;
+        // Cloned in a statement of its own: `start` writes the status, which the borrow would block.
+        let before = status.borrow_and_update().clone();
+        self.start(&before)?;
         loop {
             if let Some(connection) = self.live() {
                 return Ok(connection);

@@ -71,10 +71,7 @@ pub struct EntryError {
 /// # Errors
 /// Those of [`parse_with`].
 pub fn parse(text: &str, expand: &dyn Fn(&str) -> Option<String>) -> Result<Vec<ParsedEntry>> {
-    parse_with(
-        text,
-        &Policy { variables: Variables::From(expand), limits: ServerLimits::default() },
-    )
+    parse_with(text, &Policy { variables: Variables::From(expand), limits: ServerLimits::default() })
 }
 
 /// Reads `{"mcpServers": {...}}` (or VS Code's `{"servers": {...}}`) in the order of the text. Unknown
@@ -191,13 +188,16 @@ fn entry(name: &str, value: &RawValue, policy: &Policy<'_>) -> ParsedEntry {
     let mut mistakes = fields.into_mistakes();
     let spec = place.and_then(|(transport, endpoint)| {
         ServerSpec::new(name, transport, endpoint)
-            .map_err(|_| mistakes.push(format!("the name {} must have 1 to 128 bytes and no control characters; rename it", shown(name))))
+            .map_err(|_| {
+                mistakes.push(format!(
+                    "the name {} must have 1 to 128 bytes and no control characters; rename it",
+                    shown(name)
+                ))
+            })
             .ok()
     });
     match spec {
-        Some(spec) if mistakes.is_empty() => {
-            Ok(spec.with_limits(limits).with_shared(shared).with_disabled(disabled))
-        }
+        Some(spec) if mistakes.is_empty() => Ok(spec.with_limits(limits).with_shared(shared).with_disabled(disabled)),
         _ => Err(EntryError::new(name, mistakes.join("; "))),
     }
 }
@@ -217,9 +217,7 @@ fn limits(fields: &mut Fields<'_>, defaults: &ServerLimits) -> ServerLimits {
         1000..=MAX_TIMEOUT_MS,
         "it counts milliseconds; write request_timeout_ms for less than a second",
     );
-    let mut time = |names: &[&str], lowest, highest| {
-        fields.number(names, lowest..=highest, "it counts milliseconds")
-    };
+    let mut time = |names: &[&str], lowest, highest| fields.number(names, lowest..=highest, "it counts milliseconds");
     let connect_timeout_ms = time(&["connect_timeout_ms"], 1, MAX_TIMEOUT_MS);
     let request_timeout_ms = time(&["request_timeout_ms"], 1, MAX_TIMEOUT_MS).or(timeout);
     let idle_timeout_ms = time(&["idle_timeout_ms"], 0, MAX_IDLE_MS);
@@ -273,10 +271,8 @@ fn place(fields: &mut Fields<'_>) -> Option<(String, Endpoint)> {
         }
         (transport, _) => {
             let Some(url) = url.or_else(|| last_url(args)) else {
-                fields.mistake(format!(
-                    "the transport {} needs \"url\", such as \"https://host/mcp\"",
-                    shown(transport)
-                ));
+                fields
+                    .mistake(format!("the transport {} needs \"url\", such as \"https://host/mcp\"", shown(transport)));
                 return None;
             };
             let url = check::url(fields, &url)?;

@@ -112,11 +112,7 @@ impl ServerSpec {
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] where the name is empty, longer than 128 bytes, or has control
     /// characters.
-    pub fn new(
-        name: impl Into<String>,
-        transport: impl Into<String>,
-        endpoint: Endpoint,
-    ) -> Result<Self> {
+    pub fn new(name: impl Into<String>, transport: impl Into<String>, endpoint: Endpoint) -> Result<Self> {
         let name = name.into();
         if name.is_empty() || name.len() > MAX_NAME || name.chars().any(char::is_control) {
             return Err(Error::new(
@@ -209,10 +205,7 @@ impl ServerSpec {
     }
 }
 
-fn expose_values<S: Serializer>(
-    values: &BTreeMap<String, Secret>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
+fn expose_values<S: Serializer>(values: &BTreeMap<String, Secret>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(values.iter().map(|(name, value)| (name, value.expose())))
 }
 

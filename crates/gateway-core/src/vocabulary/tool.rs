@@ -76,9 +76,8 @@ impl Tool {
             annotations: Option<&'a RawValue>,
         }
         let reject = |name: Option<String>, reason: String| RejectedTool { name, reason };
-        let declared: Declared<'_> = raw.read().map_err(|error| {
-            reject(None, format!("the declaration cannot be read: {error}"))
-        })?;
+        let declared: Declared<'_> =
+            raw.read().map_err(|error| reject(None, format!("the declaration cannot be read: {error}")))?;
         let Some(name) = declared.name.filter(|name| !name.is_empty()) else {
             return Err(reject(None, "`name` is missing or empty".to_owned()));
         };
@@ -92,10 +91,7 @@ impl Tool {
             Ok(description) => description.unwrap_or_default(),
             Err(()) => return Err(reject(Some(name), "`description` is no text".to_owned())),
         };
-        let annotations = declared
-            .annotations
-            .and_then(|raw| serde_json::from_str(raw.get()).ok())
-            .unwrap_or_default();
+        let annotations = declared.annotations.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
         Ok(Self {
             title: text(declared.title).unwrap_or_default(),
             input_schema: RawJson::slice_of(raw.as_bytes(), schema),

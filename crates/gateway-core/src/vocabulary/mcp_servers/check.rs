@@ -87,9 +87,7 @@ pub(super) fn url(fields: &mut Fields<'_>, text: &Text) -> Option<String> {
 }
 
 pub(super) fn has_http_scheme(text: &str) -> bool {
-    let starts = |scheme: &str| {
-        text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
-    };
+    let starts = |scheme: &str| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
     starts("http://") || starts("https://")
 }
 
@@ -127,14 +125,11 @@ fn check_url(url: &str) -> Result<(), &'static str> {
     if host.is_empty() {
         return Err("must have a host");
     }
-    if !authority.starts_with('[')
-        && !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b))
-    {
+    if !authority.starts_with('[') && !host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b)) {
         return Err("must have a host of letters, digits, \"-\" and \".\"");
     }
-    let is_port = |port: &str| {
-        port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-    };
+    let is_port =
+        |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
     if port.is_some_and(|port| !is_port(port)) {
         return Err("must have a port from 1 to 65535");
     }

@@ -20,9 +20,7 @@ pub(super) fn expand(text: &str, variables: Variables<'_>) -> Result<String, Str
         }
         out.push_str(&rest[..at]);
         let body = &rest[at + 2..];
-        let end = body
-            .find('}')
-            .ok_or("has ${ without its }; write $${ where ${ itself is meant")?;
+        let end = body.find('}').ok_or("has ${ without its }; write $${ where ${ itself is meant")?;
         out.push_str(&reference(&body[..end], variables)?);
         if out.len() > MAX_VALUE_BYTES {
             return Err(format!("is longer than {MAX_VALUE_BYTES} bytes with its variables put in"));
@@ -41,25 +39,21 @@ fn reference(body: &str, variables: Variables<'_>) -> Result<String, String> {
     };
     let name = name.strip_prefix("env:").unwrap_or(name);
     if !is_variable_name(name) {
-        return Err(
-            "has ${...} around what is no name of a variable; write $${ where ${ itself is meant".to_owned()
-        );
+        return Err("has ${...} around what is no name of a variable; write $${ where ${ itself is meant".to_owned());
     }
     if default.is_some_and(|default| default.contains("${")) {
         return Err(format!("has a variable in the default of ${{{name}}}; a default is plain text"));
     }
     let Variables::From(lookup) = variables else {
-        return Err(format!(
-            "uses ${{{name}}}, and only the servers file may use variables; write the value itself"
-        ));
+        return Err(format!("uses ${{{name}}}, and only the servers file may use variables; write the value itself"));
     };
     match (lookup(name), default) {
         (Some(value), None) => Ok(value),
         (Some(value), Some(_)) if !value.is_empty() => Ok(value),
         (_, Some(default)) => Ok(default.to_owned()),
-        (None, None) => Err(format!(
-            "uses ${{{name}}}, and the variable {name} is not set; set it, or write ${{{name}:-default}}"
-        )),
+        (None, None) => {
+            Err(format!("uses ${{{name}}}, and the variable {name} is not set; set it, or write ${{{name}:-default}}"))
+        }
     }
 }
 

@@ -91,9 +91,7 @@ impl<'a> Fields<'a> {
                 _ => kind_of(value).to_owned(),
             };
             let hint = if hint.is_empty() { String::new() } else { format!(" ({hint})") };
-            self.mistake(format!(
-                "{field} must be a whole number from {lowest} to {highest}, not {found}{hint}"
-            ));
+            self.mistake(format!("{field} must be a whole number from {lowest} to {highest}, not {found}{hint}"));
         }
         read
     }
@@ -193,9 +191,7 @@ impl<'a> Fields<'a> {
                 return Some(Text { field, value: typed.clone(), typed, unexpanded });
             };
             match expand::expand(&typed, variables) {
-                Ok(value) if value.contains('\0') => {
-                    "has a NUL character with its variables put in".to_owned()
-                }
+                Ok(value) if value.contains('\0') => "has a NUL character with its variables put in".to_owned(),
                 Ok(value) => return Some(Text { field, typed, value, unexpanded: false }),
                 Err(problem) => problem,
             }

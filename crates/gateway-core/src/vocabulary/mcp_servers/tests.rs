@@ -245,7 +245,9 @@ fn sizes_are_bounded() {
     let error = parse(&format!(r#"{{"mcpServers":{{{}}}}}"#, many.join(",")), &environment);
     assert_eq!(error.expect_err("too many").kind(), ErrorKind::TooLarge);
     let deep = format!(r#"{{"mcpServers": {{"x": {{"command": {}{} }}}}}}"#, "[".repeat(200_000), "]".repeat(200_000));
-    assert!(parse(&deep, &environment).is_err_and(|e| e.kind() == ErrorKind::InvalidRequest) || entries_are_errors(&deep));
+    assert!(
+        parse(&deep, &environment).is_err_and(|e| e.kind() == ErrorKind::InvalidRequest) || entries_are_errors(&deep)
+    );
     let args = format!(r#""command": "a", "args": [{}]"#, vec!["1"; MAX_ITEMS + 1].join(","));
     assert!(one(&args).expect_err("too many").to_string().contains("at most 1024"));
     let long = format!(r#""command": "a", "args": ["{}"]"#, "x".repeat(MAX_VALUE_BYTES + 1));

@@ -1,0 +1,7 @@
+//! The engine with fakes.
+
+mod calls;
+mod catalogue;
+mod connections;
+mod sessions;
+mod support;
