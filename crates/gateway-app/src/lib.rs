@@ -1,1 +1,21 @@
 //! Configuration and assembly: settings to a running gateway with its doors.
+
+mod arguments;
+mod assemble;
+mod config;
+mod demo;
+mod logging;
+mod run;
+mod servers_file;
+mod signals;
+mod watch;
+
+pub use arguments::Arguments;
+pub use config::{
+    Environment, Loaded, LogFormat, LogLevel, LogSettings, Mistake, Mistakes, ResilienceSettings, ServersSettings,
+    Settings, load,
+};
+pub use logging::start_logging;
+pub use run::run;
+pub use servers_file::{ServerList, ServersFile};
+pub use watch::Watch;

@@ -1,0 +1,53 @@
+//! From settings to a gateway: the only place that knows every part by name.
+
+use std::sync::Arc;
+
+use auth_api_key::ApiKeyAuth;
+use gateway_core::{Gateway, GatewayBuilder, Layer, Result, ServerSpec};
+use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandle, MetricsLayer, RetryLayer};
+use router_keyword::KeywordRouter;
+use session_store_memory::MemoryStore;
+use transport_http::HttpTransport;
+use transport_stdio::StdioTransport;
+
+use crate::config::Settings;
+
+/// A gateway and what its owner needs beside it.
+pub(crate) struct Assembly {
+    pub(crate) gateway: Gateway,
+    /// Its numbers.
+    pub(crate) metrics: MetricsHandle,
+    /// What starts its child processes.
+    pub(crate) stdio: Arc<StdioTransport>,
+}
+
+/// Puts the gateway of `settings` together and starts it. Must be called in a tokio runtime.
+pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
+    let (counting, metrics) = MetricsLayer::new(&settings.resilience.metrics);
+    let stdio = Arc::new(StdioTransport::new(settings.stdio.clone()));
+    let builder = GatewayBuilder::new(
+        Arc::new(KeywordRouter::new(settings.search.clone())),
+        Arc::new(MemoryStore::new()),
+        Arc::new(ApiKeyAuth::new(settings.api_key.clone())),
+    )
+    .with_config(settings.engine.clone())
+    .with_transport(Arc::<StdioTransport>::clone(&stdio))
+    .with_transport(Arc::new(HttpTransport::new(settings.http.clone())))
+    .with_servers(servers);
+
+    // What a call passes, in this order.
+    let pipeline: [Arc<dyn Layer>; 5] = [
+        // First, so that refusals of the others count, too.
+        Arc::new(counting),
+        // Before the breaker: a call waits for its place before its server is judged.
+        Arc::new(ConcurrencyLayer::new(settings.resilience.concurrency.clone())),
+        // Round the retries: a call that succeeds at last is no failure of its server.
+        Arc::new(BreakerLayer::new(settings.resilience.breaker)),
+        Arc::new(RetryLayer::new(settings.resilience.retry)),
+        // Last: each attempt has the server's whole time.
+        Arc::new(DeadlineLayer::new()),
+    ];
+    let gateway = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer).start()?;
+    metrics.watch(&gateway);
+    Ok(Assembly { gateway, metrics, stdio })
+}

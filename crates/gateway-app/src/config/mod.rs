@@ -1,0 +1,14 @@
+//! Configuration: what was typed, where, and what it means.
+
+mod environment;
+mod load;
+mod mistake;
+mod read;
+mod reader;
+mod settings;
+mod source;
+
+pub use environment::Environment;
+pub use load::{Loaded, load};
+pub use mistake::{Mistake, Mistakes};
+pub use settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};

@@ -1,0 +1,132 @@
+//! What the configuration means. Every leaf's own settings stand here as they are.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use gateway_core::{EngineConfig, Secret, ServerLimits};
+use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
+use router_keyword::KeywordConfig;
+use serve_rest::RestConfig;
+use transport_http::HttpConfig;
+use transport_stdio::StdioConfig;
+
+/// Everything that a gateway is told, checked.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// The key that callers must present; without one everybody who reaches the address may call.
+    pub api_key: Option<Secret>,
+    /// How long calls under way may go on after the signal to stop.
+    pub grace: Duration,
+    /// The REST door.
+    pub rest: RestConfig,
+    /// The engine.
+    pub engine: EngineConfig,
+    /// The servers file.
+    pub servers: ServersSettings,
+    /// Programs as upstream servers.
+    pub stdio: StdioConfig,
+    /// Upstream servers on the network.
+    pub http: HttpConfig,
+    /// What stands round every call.
+    pub resilience: ResilienceSettings,
+    /// Search.
+    pub search: KeywordConfig,
+    /// Logging.
+    pub log: LogSettings,
+    /// Where the gateway may keep data between runs. Nothing is kept yet.
+    pub data_dir: Option<PathBuf>,
+}
+
+/// The servers file.
+#[derive(Clone, Debug)]
+pub struct ServersSettings {
+    /// Where it is; looked for in the usual places when absent.
+    pub file: Option<PathBuf>,
+    /// Whether changes of it are followed.
+    pub watch: bool,
+    /// The limits of a server that says nothing of its own.
+    pub limits: ServerLimits,
+}
+
+/// What stands round every call.
+#[derive(Clone, Debug, Default)]
+pub struct ResilienceSettings {
+    /// Counting and timing.
+    pub metrics: MetricsConfig,
+    /// The queue before a server that is busy.
+    pub concurrency: ConcurrencyConfig,
+    /// Leaving alone a server that fails again and again.
+    pub breaker: BreakerConfig,
+    /// Second attempts.
+    pub retry: RetryConfig,
+}
+
+/// What is logged, and how. Logs go to standard error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// The least important that is logged.
+    pub level: LogLevel,
+    /// The form of a line.
+    pub format: LogFormat,
+    /// Exceptions from `level`, such as `transport_stdio=debug,serve_rest=warn`.
+    pub filter: String,
+}
+
+/// How important a line of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Nothing at all.
+    Off,
+    /// What failed.
+    Error,
+    /// What may fail soon.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// How it happens.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of a line of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogLevel {
+    /// Its words, Python's among them; the first of each is the one that is shown.
+    pub(crate) const WORDS: [(&'static str, Self); 10] = [
+        ("off", Self::Off),
+        ("error", Self::Error),
+        ("critical", Self::Error),
+        ("fatal", Self::Error),
+        ("warning", Self::Warn),
+        ("warn", Self::Warn),
+        ("info", Self::Info),
+        ("debug", Self::Debug),
+        ("trace", Self::Trace),
+        ("notset", Self::Trace),
+    ];
+
+    /// Its word in a filter.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
