@@ -1,0 +1,239 @@
+//! `POST /mcp/execute`: the road that most requests take.
+//!
+//! The body is read once into borrowed parts; arguments and result stay raw from end to end.
+
+use std::time::{Duration, SystemTime};
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use gateway_core::{Listener, RawJson, ToolCall, ToolReply};
+use http::HeaderMap;
+use http::header::ACCEPT;
+
+use crate::answer;
+use crate::body::{parse, read_json};
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::events;
+use crate::json_text::JsonText;
+use crate::openapi::{BodyRefusals, CallFailures, Refusals};
+use crate::problem::Problem;
+use crate::time::unix_seconds;
+use crate::tool_result::ToolResult;
+use crate::wire::{ExecuteAnswer, ExecuteBody};
+
+/// Runs a tool.
+///
+/// With `Accept: text/event-stream` the answer is a stream of events: `progress` and `log` as the tool sends
+/// them, then one `result` (with this answer as its data) or `error` (with the body of a failure).
+#[utoipa::path(
+    post,
+    path = "/mcp/execute",
+    tag = "tools",
+    params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
+    request_body = ExecuteBody<'static>,
+    responses(
+        (status = 200, description = "the tool ran", content(
+            (ExecuteAnswer = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        Refusals, BodyRefusals, CallFailures,
+    ),
+)]
+pub(crate) async fn execute(State(door): State<Door>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let streams = wants_events(request.headers());
+    let text = read_json(&door, &caller, request, usize::MAX).await?;
+    let (call, timeout) = read_call(&text, door.config().max_timeout_ms)?;
+    if streams {
+        let (listener, notifications) = Listener::channel(door.config().max_waiting_events.max(1));
+        let context = caller.admit_for(&door.gateway, timeout, Some(listener)).await?;
+        return Ok(events::stream(door, caller, context, call, notifications));
+    }
+    let context = caller.admit_for(&door.gateway, timeout, None).await?;
+    let reply = door.gateway.call(&context, call).await?;
+    Ok(answer::json_text(write(&caller, &reply)))
+}
+
+/// Writes [`ExecuteAnswer`].
+pub(crate) fn write(caller: &Caller, reply: &ToolReply) -> JsonText {
+    let result = ToolResult::of(reply.result.as_str());
+    let texts = result.texts.iter().map(|text| text.len() + 2).sum::<usize>();
+    let mut text = JsonText::with_capacity(512 + (texts + reply.result.as_bytes().len()).min(64 * 1024));
+    text.syntax("{\"request_id\":").string(&caller.request_id);
+    text.syntax(",\"status\":\"completed\",\"timestamp\":").syntax(&unix_seconds(SystemTime::now()));
+    if let Some(session_id) = &caller.session_id {
+        text.syntax(",\"session_id\":").string(session_id);
+    }
+    text.syntax(if result.is_error { ",\"result\":{\"success\":false" } else { ",\"result\":{\"success\":true" });
+    text.syntax(",\"server\":").string(&reply.server);
+    let mut uuid = uuid::Uuid::encode_buffer();
+    text.syntax(",\"server_uuid\":\"").syntax(reply.server_uuid.hyphenated().encode_lower(&mut uuid));
+    text.syntax("\",\"tool\":").string(reply.tool.name());
+    text.syntax(",\"content\":\"");
+    for (place, part) in result.texts.iter().enumerate() {
+        if place > 0 {
+            text.syntax("\\n");
+        }
+        // Still escaped as the server wrote it: it goes from one string into another.
+        text.part(reply.result.as_bytes(), part.as_bytes());
+    }
+    text.syntax("\",\"call_tool_result\":").raw(&reply.result).syntax("}}");
+    text
+}
+
+fn read_call(text: &Bytes, max_timeout_ms: u64) -> Result<(ToolCall, Option<Duration>), Problem> {
+    let body: ExecuteBody<'_> = parse(text)?;
+    let name = match (body.tool_name, body.name) {
+        (Some(tool_name), Some(name)) if tool_name != name => {
+            return Err(Problem::invalid("tool_name and name are two spellings of one field, and differ"));
+        }
+        (tool_name, name) => tool_name.or(name).filter(|name| !name.is_empty()),
+    };
+    let Some(name) = name else {
+        return Err(Problem::invalid("tool_name is missing or empty"));
+    };
+    let arguments = match (body.args, body.arguments) {
+        (Some(_), Some(_)) => {
+            return Err(Problem::invalid("args and arguments are two spellings of one field; send one of them"));
+        }
+        (Some(raw), None) | (None, Some(raw)) => RawJson::slice_of(text, raw),
+        (None, None) => RawJson::empty_object(),
+    };
+    if !arguments.is_object() {
+        return Err(Problem::of_kind(gateway_core::ErrorKind::InvalidArguments, "args must be an object"));
+    }
+    let timeout = match body.timeout_ms {
+        Some(milliseconds) if !(1..=max_timeout_ms).contains(&milliseconds) => {
+            return Err(Problem::invalid(format!("timeout_ms must be in 1..={max_timeout_ms}")));
+        }
+        timeout => timeout.map(Duration::from_millis),
+    };
+    Ok((ToolCall { name, server: body.server.filter(|server| !server.is_empty()), arguments }, timeout))
+}
+
+/// Whether an event stream is asked for: it is accepted, and preferred to JSON or named before it.
+fn wants_events(headers: &HeaderMap) -> bool {
+    let mut events = None;
+    let mut json = None;
+    let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    for (place, range) in ranges.flat_map(|value| value.split(',')).enumerate() {
+        let mut parts = range.split(';').map(str::trim);
+        let kind = parts.next().unwrap_or_default();
+        let quality = parts
+            .filter_map(|parameter| parameter.strip_prefix("q=").or_else(|| parameter.strip_prefix("Q=")))
+            .find_map(|quality| quality.parse::<f32>().ok())
+            .unwrap_or(1.0);
+        let rank = (quality, std::cmp::Reverse(place));
+        if kind.eq_ignore_ascii_case("text/event-stream") {
+            events = Some(rank);
+        } else if kind.eq_ignore_ascii_case("application/json") {
+            json = Some(rank);
+        }
+    }
+    events.is_some_and(|events| events.0 > 0.0 && json.is_none_or(|json| events > json))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use gateway_core::{Credentials, Tool};
+    use http::HeaderValue;
+
+    use super::*;
+    use crate::caller::Page;
+
+    #[test]
+    fn reads_calls() {
+        let check = |body: &'static str, expected: Result<(&str, &str), u16>| {
+            let read = read_call(&Bytes::from_static(body.as_bytes()), 1000);
+            let read = read.map(|(call, _)| (call.name, call.arguments.as_str().to_owned()));
+            match (read, expected) {
+                (Ok((name, args)), Ok(expected)) => assert_eq!((name.as_str(), args.as_str()), expected, "{body}"),
+                (Err(problem), Err(status)) => {
+                    assert_eq!(axum::response::IntoResponse::into_response(problem).status(), status, "{body}");
+                }
+                (read, _) => panic!("{body}: {read:?}"),
+            }
+        };
+        check(r#"{"tool_name":"a","args":{"x" : 1.0}}"#, Ok(("a", r#"{"x" : 1.0}"#)));
+        check(r#"{"name":"a","arguments":{}}"#, Ok(("a", "{}")));
+        check(r#"{"tool_name":"a"}"#, Ok(("a", "{}")));
+        check(r#"{"tool_name":"a","args":null,"unknown":[1]}"#, Ok(("a", "{}")));
+        check(r#"{"tool_name":"a\u0062","name":"ab"}"#, Ok(("ab", "{}")));
+        check(r#"{"tool_name":"a","timeout_ms":1000}"#, Ok(("a", "{}")));
+        check(r#"{"tool_name":"a","name":"b"}"#, Err(400));
+        check(r#"{"tool_name":"a","args":{},"arguments":{}}"#, Err(400));
+        check(r#"{"tool_name":"a","args":{},"args":{}}"#, Err(400));
+        check(r#"{"tool_name":"a","args":[]}"#, Err(422));
+        check(r#"{"tool_name":"a","args":"{}"}"#, Err(422));
+        check(r#"{"tool_name":"a","timeout_ms":0}"#, Err(400));
+        check(r#"{"tool_name":"a","timeout_ms":1001}"#, Err(400));
+        check(r#"{"tool_name":"a","timeout_ms":-1}"#, Err(400));
+        check(r#"{"tool_name":""}"#, Err(400));
+        check(r#"{"tool_name":5}"#, Err(400));
+        check("{}", Err(400));
+        check("[]", Err(400));
+        check("", Err(400));
+        check(r#"{"tool_name":"a"} x"#, Err(400));
+    }
+
+    #[test]
+    fn writes_what_the_type_says() {
+        let check = |result: &str, success: bool, content: &str| {
+            let caller = Caller {
+                request_id: "r-\"1".to_owned(),
+                session_id: Some("sess_1".to_owned()),
+                credentials: Credentials::default(),
+                page: Page::None,
+                draining: false,
+                killed: None,
+            };
+            let tool = r#"{"name":"t\"","inputSchema":{}}"#.to_owned();
+            let tool = Tool::parse(RawJson::parse(tool).expect("JSON")).expect("a tool");
+            let reply = ToolReply {
+                server: "de\\mo".into(),
+                server_uuid: uuid::Uuid::from_u128(7),
+                tool: Arc::new(tool),
+                result: RawJson::parse(result.to_owned()).expect("JSON"),
+            };
+            let text = write(&caller, &reply).into_bytes();
+            let read: ExecuteAnswer = serde_json::from_slice(&text).expect("the answer is of its type");
+            assert_eq!((read.request_id.as_str(), read.status.as_str()), ("r-\"1", "completed"));
+            assert_eq!(read.session_id.as_deref(), Some("sess_1"));
+            assert!(read.timestamp > 1.7e9);
+            assert_eq!((read.result.success, read.result.content.as_str()), (success, content));
+            assert_eq!((read.result.server.as_str(), read.result.tool.as_str()), ("de\\mo", "t\""));
+            assert_eq!(read.result.server_uuid, uuid::Uuid::from_u128(7));
+            assert_eq!(read.result.call_tool_result.as_str(), result);
+        };
+        check(
+            r#"{"content":[{"type":"text","text":"a\u00e9\n"},{"type":"new","x":1e0},{"type":"text","text":"\"b"}], "_meta":{"z":1.10}}"#,
+            true,
+            "aé\n\n\"b",
+        );
+        check(r#"{"isError":true,"content":[]}"#, false, "");
+        check("{}", true, "");
+        let long = "x".repeat(200_000);
+        check(&format!(r#"{{"content":[{{"type":"text","text":"{long}"}}]}}"#), true, &long);
+    }
+
+    #[test]
+    fn understands_accept() {
+        let check = |accept: &'static str, expected: bool| {
+            let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
+            assert_eq!(wants_events(&headers), expected, "{accept}");
+        };
+        check("text/event-stream", true);
+        check("Text/Event-Stream; charset=utf-8", true);
+        check("text/event-stream, application/json", true);
+        check("application/json, text/event-stream", false);
+        check("application/json;q=0.5, text/event-stream", true);
+        check("text/event-stream;q=0", false);
+        check("application/json", false);
+        check("*/*", false);
+        check("text/event-stream, */*", true);
+        assert!(!wants_events(&HeaderMap::new()));
+    }
+}

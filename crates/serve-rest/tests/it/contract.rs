@@ -1,0 +1,1 @@
+//! `/openapi.json`, `docs/rest-api.md` and the routes say the same.

@@ -1,0 +1,10 @@
+//! The REST door as its clients meet it: over real sockets, with fake servers behind it.
+
+mod closed_by_default;
+mod contract;
+mod disconnect;
+mod endpoints;
+mod event_stream;
+mod harness;
+mod statuses;
+mod stopping;
