@@ -16,8 +16,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
     let ended = runtime.block_on(run(options));
     // The thread that reads standard input may wait for a line that never comes.
     runtime.shutdown_background();

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use auth_api_key::ApiKeyAuth;
 use gateway_core::{Admission, Context, Credentials, Endpoint, EngineConfig, Gateway, GatewayBuilder, ServerSpec, Url};
-use router_keyword::KeywordRouter;
-use session_store_memory::MemoryStore;
 
-use super::{FakeServer, FakeTransport};
+use super::{FakeAuth, FakeRouter, FakeServer, FakeStore, FakeTransport};
 
 /// A running gateway with these servers in its default session, each tried once.
 ///
@@ -36,12 +33,8 @@ pub async fn gateway_with(
 
 /// The parts of a gateway over fake servers, for a test that wants to add more.
 pub fn builder(transport: FakeTransport) -> GatewayBuilder {
-    GatewayBuilder::new(
-        Arc::new(KeywordRouter::default()),
-        Arc::new(MemoryStore::new()),
-        Arc::new(ApiKeyAuth::new(None)),
-    )
-    .with_transport(Arc::new(transport))
+    GatewayBuilder::new(Arc::new(FakeRouter), FakeStore::shared(), Arc::new(FakeAuth::open()))
+        .with_transport(Arc::new(transport))
 }
 
 /// The spec of a fake server.

@@ -1,9 +1,17 @@
 //! Parts that only pretend, for tests of what stands round them.
 
+mod auth;
+mod events;
 mod gateway;
+mod router;
 mod server;
+mod store;
 mod transport;
 
+pub use auth::FakeAuth;
+pub use events::RecordedEvents;
 pub use gateway::{builder, context, gateway, gateway_with, spec};
+pub use router::FakeRouter;
 pub use server::{Answer, FakeServer};
+pub use store::FakeStore;
 pub use transport::FakeTransport;

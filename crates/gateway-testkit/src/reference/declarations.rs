@@ -42,7 +42,7 @@ pub const TOOLS: [&str; 17] = [
 const DECLARATIONS: [&str; 17] = [
     concat!(
         r#"{"x-unknown":{"keep":1.50e+3,"order":["b","a"]},"name":"echo","title":"Echo","description":"Returns the text that it is given.","#,
-        r#""inputSchema":{"type":"object","required":["text"],"properties":{"text":{"type":"string","description":"What to say"},"also":{}}},"#,
+        r#""inputSchema":{"type":"object","required":["text"],"properties":{"text":{"type":"string","description":"What to say"},"ms":{"type":"integer"},"also":{}}},"#,
         r#""annotations":{"readOnlyHint":true,"x-hint":"kept"},"icons":[{"src":"data:image\/png;base64,AA=="}],"_meta":{"example.com/n":1e0}}"#,
     ),
     r#"{"name":"odd","description":"Returns a result with unknown fields, odd numbers and odd white space.","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}"#,
@@ -105,8 +105,7 @@ mod tests {
 
     #[test]
     fn the_odd_result_is_json_that_a_tree_would_not_keep() {
-        let tree: serde_json::Value =
-            serde_json::from_str(&ODD_RESULT.replace("1E-400", "0")).expect("valid JSON");
+        let tree: serde_json::Value = serde_json::from_str(&ODD_RESULT.replace("1E-400", "0")).expect("valid JSON");
         assert_ne!(tree.to_string(), ODD_RESULT);
         assert_eq!(RawJson::parse(ODD_RESULT).expect("valid JSON").as_str(), ODD_RESULT);
         assert!(!ODD_RESULT.contains(['\n', '\r']), "a line break would not survive a wire of lines");

@@ -22,8 +22,8 @@ use super::Server;
 use super::peer::{Arrival, Kind, Peer};
 use super::server::{Frame, Outlet, lock};
 use super::wire::{
-    Envelope, Fault, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, MODERN_VERSION,
-    PARSE_ERROR, Params, SERVER_ERROR,
+    Envelope, Fault, HEADER_MISMATCH, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, MODERN_VERSION, PARSE_ERROR,
+    Params, SERVER_ERROR,
 };
 
 /// Largest request body, in bytes.
@@ -68,9 +68,7 @@ pub async fn serve_http(
                 async move { Ok::<_, Infallible>(door.answer(request).await) }
             });
             // A connection that breaks is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new()
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     };
     server.stop.cancel();
@@ -146,8 +144,7 @@ impl Door {
     async fn post(&self, headers: &HeaderMap, body: Incoming) -> Result<Response<Body>, Refusal> {
         check_media_types(headers)?;
         let body = Limited::new(body, MAX_BODY).collect().await;
-        let body =
-            body.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broken"))?;
+        let body = body.map_err(|_| Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or broken"))?;
         let text = body.to_bytes();
         let envelope: Envelope<'_> = serde_json::from_slice(&text).map_err(|error| {
             Refusal(StatusCode::BAD_REQUEST, Fault::new(PARSE_ERROR, format!("Parse error: {error}")))
@@ -170,10 +167,7 @@ impl Door {
                 return Ok(json(status, fault.message(id)));
             }
         } else if named.is_some_and(|version| !LEGACY_VERSIONS.contains(&version)) {
-            let why = format!(
-                "Bad Request: Unsupported protocol version (supported: {})",
-                LEGACY_VERSIONS.join(", ")
-            );
+            let why = format!("Bad Request: Unsupported protocol version (supported: {})", LEGACY_VERSIONS.join(", "));
             return Err(Refusal(StatusCode::BAD_REQUEST, Fault::new(SERVER_ERROR, why)));
         }
 
@@ -206,17 +200,14 @@ impl Door {
         if envelope.method.is_some() && envelope.id.is_some() {
             self.server.check_modern(params)?;
         }
-        let mismatch =
-            |name: &str| Fault::new(HEADER_MISMATCH, format!("the {name} header does not match the body"));
+        let mismatch = |name: &str| Fault::new(HEADER_MISMATCH, format!("the {name} header does not match the body"));
         if header(headers, "mcp-protocol-version") != Some(MODERN_VERSION) {
             return Err(mismatch("MCP-Protocol-Version"));
         }
         if envelope.method.is_some() && header(headers, "mcp-method") != envelope.method.as_deref() {
             return Err(mismatch("Mcp-Method"));
         }
-        if envelope.method.as_deref() == Some("tools/call")
-            && header(headers, "mcp-name") != params.name.as_deref()
-        {
+        if envelope.method.as_deref() == Some("tools/call") && header(headers, "mcp-name") != params.name.as_deref() {
             return Err(mismatch("Mcp-Name"));
         }
         if headers.contains_key("mcp-session-id") {
@@ -292,20 +283,13 @@ fn check_media_types(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     let content = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if !content.starts_with("application/json") {
-        return Err(Refusal::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "Content-Type must be application/json",
-        ));
+        return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "Content-Type must be application/json"));
     }
     Ok(())
 }
 
 fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
-    headers
-        .get_all(ACCEPT)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .any(|value| value.contains(media_type))
+    headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains(media_type))
 }
 
 fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -313,9 +297,9 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
 }
 
 fn headers_as_json(headers: &HeaderMap) -> String {
-    let pairs = headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into())
-    });
+    let pairs = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into()));
     serde_json::Value::Object(pairs.collect()).to_string()
 }
 

@@ -164,9 +164,7 @@ impl Options {
         let bad = |expected: &str| format!("{argument} {value}: expected {expected}");
         let number = || value.parse::<usize>().map_err(|_| bad("a number"));
         match argument {
-            "--http" => {
-                self.wire = Wire::Http(loopback(&value).ok_or_else(|| bad("a loopback ADDRESS:PORT"))?)
-            }
+            "--http" => self.wire = Wire::Http(loopback(&value).ok_or_else(|| bad("a loopback ADDRESS:PORT"))?),
             "--era" => {
                 self.era = match value.as_str() {
                     "legacy" => ServedEra::Legacy,
@@ -200,15 +198,13 @@ mod tests {
 
     #[test]
     fn reads_what_the_usage_promises() {
-        let options =
-            parse("--http 127.0.0.1:0 --era both --tools 3 --page-size 2 --noise --stderr a --stderr b")
-                .expect("valid");
+        let options = parse("--http 127.0.0.1:0 --era both --tools 3 --page-size 2 --noise --stderr a --stderr b")
+            .expect("valid");
         assert_eq!(options.wire, Wire::Http(([127, 0, 0, 1], 0).into()));
         assert_eq!((options.era, options.extra_tools, options.page_size), (ServedEra::Both, 3, 2));
         assert_eq!((options.noise, options.stderr), (true, vec!["a".to_owned(), "b".to_owned()]));
         for word in USAGE.split_whitespace().filter(|word| word.starts_with("--")) {
-            let known =
-                parse(word).is_ok() || !parse(&format!("{word} 1")).is_err_and(|why| why.contains("unknown"));
+            let known = parse(word).is_ok() || !parse(&format!("{word} 1")).is_err_and(|why| why.contains("unknown"));
             assert!(known, "{word} stands in the usage but is not read");
         }
     }

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::server::{Frame, Outlet, Server, lock};
 use super::tools;
 use super::wire::{
-    Envelope, Fault, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, METHOD_NOT_FOUND, MODERN_VERSION,
-    Params, SUBSCRIPTION_ID, UNSUPPORTED_VERSION, answer, is_request_id, notification, quote,
+    Envelope, Fault, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, METHOD_NOT_FOUND, MODERN_VERSION, Params,
+    SUBSCRIPTION_ID, UNSUPPORTED_VERSION, answer, is_request_id, notification, quote,
 };
 
 /// One client: a stdio connection, an HTTP session, or all who come without a session.
@@ -217,9 +217,8 @@ impl Peer {
         self.server.requests.spawn(async move {
             let counters = &peer.server.counters;
             let outlet = &request.arrival.outlet;
-            let disconnected = async {
-                if request.arrival.ends_with_outlet { outlet.0.closed().await } else { pending().await }
-            };
+            let disconnected =
+                async { if request.arrival.ends_with_outlet { outlet.0.closed().await } else { pending().await } };
             tokio::select! {
                 biased;
                 () = token.cancelled() => {
@@ -243,9 +242,7 @@ impl Peer {
 
     async fn answer(&self, request: &Request) -> Frame {
         match self.result(request).await {
-            Ok(result) => {
-                Frame::Answer { status: 200, is_result: true, message: answer(&request.id, &result) }
-            }
+            Ok(result) => Frame::Answer { status: 200, is_result: true, message: answer(&request.id, &result) },
             Err(fault) => {
                 let status = if request.arrival.modern { fault.status } else { 200 };
                 Frame::Answer { status, is_result: false, message: fault.message(Some(&request.id)) }
@@ -263,8 +260,7 @@ impl Peer {
             "ping" if !modern => Ok("{}".to_owned()),
             "tools/list" => {
                 let page = self.server.page(params.cursor.as_deref())?;
-                let head =
-                    if modern { r#""resultType":"complete","ttlMs":0,"cacheScope":"public","# } else { "" };
+                let head = if modern { r#""resultType":"complete","ttlMs":0,"cacheScope":"public","# } else { "" };
                 Ok(format!("{{{head}{page}}}"))
             }
             "tools/call" => tools::call(self, request, &params).await,
@@ -334,13 +330,11 @@ impl Peer {
             #[serde(default)]
             tools_list_changed: bool,
         }
-        let wanted =
-            params.notifications.ok_or_else(|| Fault::new(INVALID_PARAMS, "`notifications` is missing"))?;
+        let wanted = params.notifications.ok_or_else(|| Fault::new(INVALID_PARAMS, "`notifications` is missing"))?;
         let wanted: Filter = serde_json::from_str(wanted.get())
             .map_err(|error| Fault::new(INVALID_PARAMS, format!("notifications: {error}")))?;
         let honoured = if wanted.tools_list_changed { r#"{"toolsListChanged":true}"# } else { "{}" };
-        let acknowledged =
-            format!(r#"{{"notifications":{honoured},"_meta":{{"{SUBSCRIPTION_ID}":{}}}}}"#, request.id);
+        let acknowledged = format!(r#"{{"notifications":{honoured},"_meta":{{"{SUBSCRIPTION_ID}":{}}}}}"#, request.id);
         let outlet = &request.arrival.outlet;
         outlet.send(Frame::Other(notification("notifications/subscriptions/acknowledged", &acknowledged)));
         if wanted.tools_list_changed {
@@ -358,8 +352,7 @@ impl Server {
             return Err(Fault::new(INVALID_PARAMS, "`_meta` does not name the protocol version"));
         };
         if version != MODERN_VERSION || !self.options.era.modern() {
-            let data =
-                format!(r#"{{"supported":{},"requested":{}}}"#, self.supported_versions(), quote(version));
+            let data = format!(r#"{{"supported":{},"requested":{}}}"#, self.supported_versions(), quote(version));
             return Err(Fault::new(UNSUPPORTED_VERSION, "Unsupported protocol version").with_data(data));
         }
         let capabilities = meta.and_then(|meta| meta.capabilities);

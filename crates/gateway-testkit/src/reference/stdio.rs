@@ -63,8 +63,8 @@ fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(), Fault> {
         // Batches went with 2025-06-18.
         return Err(Fault::new(INVALID_REQUEST, "a batch is no message"));
     }
-    let envelope: Envelope<'_> = serde_json::from_slice(line)
-        .map_err(|error| Fault::new(PARSE_ERROR, format!("Parse error: {error}")))?;
+    let envelope: Envelope<'_> =
+        serde_json::from_slice(line).map_err(|error| Fault::new(PARSE_ERROR, format!("Parse error: {error}")))?;
     let params: Params<'_> =
         envelope.params.and_then(|params| serde_json::from_str(params.get()).ok()).unwrap_or_default();
     let era = peer.server.options.era;
@@ -77,10 +77,7 @@ fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(), Fault> {
     } else if is_request && !era.legacy() {
         return Err(Fault::new(INVALID_PARAMS, "`_meta` does not name the protocol version"));
     }
-    peer.receive(
-        &envelope,
-        Arrival { modern, outlet: outlet.clone(), ends_with_outlet: false, headers: None },
-    );
+    peer.receive(&envelope, Arrival { modern, outlet: outlet.clone(), ends_with_outlet: false, headers: None });
     Ok(())
 }
 

@@ -98,6 +98,9 @@ pub(super) async fn call(peer: &Peer, request: &Request, params: &Params<'_>) ->
             if !text.get().starts_with('"') {
                 return Err(Fault::of_tool(INVALID_PARAMS, "`text` must be a string"));
             }
+            if arguments.ms > 0 {
+                tokio::time::sleep(Duration::from_millis(arguments.ms)).await;
+            }
             Ok(reply.quoted(text.get(), false))
         }
         name => Err(Fault::of_tool(INVALID_PARAMS, format!("Unknown tool: {name}"))),
@@ -128,8 +131,7 @@ impl Reply {
     /// `quoted` is a JSON string as it shall appear.
     fn quoted(self, quoted: &str, is_error: bool) -> String {
         let head = if self.modern { r#""resultType":"complete","# } else { "" };
-        let part =
-            if self.unknown_part { r#",{"type":"x-hologram","payload":{"n":1.50e+3},"text":7}"# } else { "" };
+        let part = if self.unknown_part { r#",{"type":"x-hologram","payload":{"n":1.50e+3},"text":7}"# } else { "" };
         format!(r#"{{{head}"content":[{{"type":"text","text":{quoted}}}{part}],"isError":{is_error}}}"#)
     }
 
@@ -208,12 +210,7 @@ fn log(request: &Request, params: &Params<'_>, arguments: &Arguments<'_>) -> Res
     Ok(())
 }
 
-async fn ask(
-    peer: &Peer,
-    request: &Request,
-    arguments: Arguments<'_>,
-    reply: Reply,
-) -> Result<String, Fault> {
+async fn ask(peer: &Peer, request: &Request, arguments: Arguments<'_>, reply: Reply) -> Result<String, Fault> {
     if request.arrival.modern {
         return Err(Fault::of_tool(SERVER_ERROR, "a modern server asks nothing"));
     }

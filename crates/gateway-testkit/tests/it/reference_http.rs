@@ -32,8 +32,7 @@ fn post(server: &ReferenceProcess, headers: &[&str], body: &str) -> String {
 /// The headers of a session whose handshake is done.
 fn greeted(server: &ReferenceProcess) -> [String; 2] {
     let answer = post(server, &[], GREETING);
-    let session =
-        answer.lines().find(|line| line.starts_with("mcp-session-id")).expect("a session").to_owned();
+    let session = answer.lines().find(|line| line.starts_with("mcp-session-id")).expect("a session").to_owned();
     let headers = [session, "MCP-Protocol-Version: 2025-11-25".to_owned()];
     let initialized = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
     let answer = post(server, &headers.each_ref().map(String::as_str), initialized);
@@ -80,8 +79,7 @@ fn notifications_turn_an_answer_into_a_stream() {
 fn modern_headers_must_equal_the_body() {
     let server = ReferenceProcess::http(&["--era", "both"]);
     let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}"#;
-    let call =
-        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"odd",{meta}}}}}"#);
+    let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"odd",{meta}}}}}"#);
     for (headers, expected) in [
         (vec![MODERN, "Mcp-Method: tools/call", "Mcp-Name: odd"], "HTTP/1.1 200"),
         (vec![MODERN, "Mcp-Method: tools/list", "Mcp-Name: odd"], "-32020"),

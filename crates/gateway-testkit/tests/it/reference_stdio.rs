@@ -2,9 +2,7 @@
 
 use gateway_testkit::reference::{ODD_RESULT, Options, ServedEra, Server, TOOLS, serve_stdio};
 use serde_json::{Value, json};
-use tokio::io::{
-    AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf,
-};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 
 struct Client {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
@@ -24,8 +22,7 @@ impl Client {
 
     async fn greeted(options: Options) -> Self {
         let mut client = Self::new(options);
-        let params =
-            r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}"#;
+        let params = r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}"#;
         let answer = client.request("0", "initialize", params).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-06-18");
         client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
@@ -104,10 +101,7 @@ async fn progress_comes_in_order_and_before_the_result() {
     client.send(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{params}}}"#)).await;
     for step in 1..=3 {
         let message: Value = serde_json::from_str(&client.line().await).expect("JSON");
-        assert_eq!(
-            (&message["params"]["progress"], &message["params"]["progressToken"]),
-            (&json!(step), &json!("p"))
-        );
+        assert_eq!((&message["params"]["progress"], &message["params"]["progressToken"]), (&json!(step), &json!("p")));
     }
     assert!(client.line().await.contains(r#""id":1,"result""#));
 }
@@ -136,7 +130,9 @@ async fn questions_reach_the_client_and_its_answer_the_tool() {
 #[tokio::test]
 async fn big_results_have_the_size_that_was_asked_for() {
     let mut client = Client::greeted(Options::default()).await;
-    client.send(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"big","arguments":{"bytes":3000000}}}"#).await;
+    client
+        .send(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"big","arguments":{"bytes":3000000}}}"#)
+        .await;
     let line = client.line().await;
     assert_eq!(line.len(), 3_000_000 + r#"{"jsonrpc":"2.0","id":1,"result":}"#.len());
     assert_eq!(client.call("2", "big", r#"{"bytes":1}"#).await["error"]["code"], -32602);

@@ -1,0 +1,11 @@
+//! The behaviours of each contract.
+
+mod auth;
+mod router;
+mod session_store;
+mod transport;
+
+pub use auth::{AuthCase, auth};
+pub use router::router;
+pub use session_store::session_store;
+pub use transport::{Target, TransportCase, transport};
