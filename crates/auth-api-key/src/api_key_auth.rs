@@ -52,9 +52,7 @@ impl Auth for ApiKeyAuth {
 
 impl fmt::Debug for ApiKeyAuth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKeyAuth")
-            .field("has_key", &self.key_digest.is_some())
-            .finish_non_exhaustive()
+        f.debug_struct("ApiKeyAuth").field("has_key", &self.key_digest.is_some()).finish_non_exhaustive()
     }
 }
 
@@ -71,16 +69,11 @@ fn refusal(what: &str) -> Error {
 mod tests {
     use super::*;
 
-    async fn check(
-        key: Option<&str>,
-        token: Option<&str>,
-        expected: Result<(&str, bool), ErrorKind>,
-    ) {
+    async fn check(key: Option<&str>, token: Option<&str>, expected: Result<(&str, bool), ErrorKind>) {
         let auth = ApiKeyAuth::new(key.map(Secret::new));
         let credentials = Credentials { token: token.map(Secret::new), local: true };
         let answer = auth.authenticate(&credentials).await;
-        let seen =
-            answer.as_ref().map(|who| (who.id.as_str(), who.authenticated)).map_err(Error::kind);
+        let seen = answer.as_ref().map(|who| (who.id.as_str(), who.authenticated)).map_err(Error::kind);
         assert_eq!(seen, expected, "key {key:?}, token {token:?}");
         if let Err(error) = answer {
             assert!(error.message().contains("Authorization: Bearer"), "{error}");

@@ -98,9 +98,7 @@ impl SessionStore for MemoryStore {
 impl fmt::Debug for MemoryStore {
     /// Shows the number of records only: what they say may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MemoryStore")
-            .field("records", &self.records().by_id.len())
-            .finish_non_exhaustive()
+        f.debug_struct("MemoryStore").field("records", &self.records().by_id.len()).finish_non_exhaustive()
     }
 }
 

@@ -1,0 +1,3 @@
+//! The authenticator against the behaviours of its contract.
+
+mod conformance;

@@ -1,0 +1,3 @@
+//! The store against the behaviours of its contract.
+
+mod conformance;
