@@ -12,7 +12,7 @@ use crate::process::{find, output, run};
 const OLDEST: u32 = 20;
 
 /// Brought by npm where the system's Node is older, as in Debian 12.
-const BROUGHT: &str = "24.22.0";
+const BROUGHT: &str = "24.21.0";
 
 /// The servers, by the name of their program.
 const SERVERS: [(&str, &str); 2] = [
@@ -66,7 +66,7 @@ pub fn interpreter(folder: &Path) -> Result<Interpreter, String> {
     let home = folder.join("node");
     create_folder(&home)?;
     let mut install = Command::new(&npm);
-    install.args(["install", "--no-save", "--no-audit", "--no-fund", "--silent", "--prefix"]);
+    install.args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel", "error", "--prefix"]);
     run(install.arg(&home).arg(format!("{package}@{BROUGHT}")).current_dir(&home))?;
     Ok(Interpreter { node: home.join("node_modules").join(package).join("bin/node"), npm })
 }
@@ -79,7 +79,7 @@ pub fn install(interpreter: &Interpreter, pins: &Path, folder: &Path) -> Result<
         fs::copy(pins.join(file), home.join(file)).map_err(|error| format!("cannot copy {file}: {error}"))?;
     }
     let mut ci = Command::new(&interpreter.npm);
-    ci.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"]);
+    ci.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "error"]);
     run(ci.current_dir(&home))?;
     let link = folder.join("bin/node");
     std::os::unix::fs::symlink(&interpreter.node, &link)
