@@ -1,0 +1,59 @@
+//! One set of tools, ready to be asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use gateway_core::{Index, Match, Query, Result};
+
+use crate::config::KeywordConfig;
+use crate::explain::explain;
+use crate::query::Wanted;
+use crate::rank::{Catalogue, Scored, Sums};
+
+/// The index of a [`KeywordRouter`](crate::KeywordRouter).
+pub(crate) struct KeywordIndex {
+    config: Arc<KeywordConfig>,
+    catalogue: Catalogue,
+    sums: Arc<Sums>,
+}
+
+impl KeywordIndex {
+    pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, sums: Arc<Sums>) -> Self {
+        Self { config, catalogue, sums }
+    }
+
+    fn matches(&self, query: &Query<'_>) -> Vec<Match> {
+        let (catalogue, config) = (&self.catalogue, &self.config);
+        if query.limit == 0 || catalogue.tools() == 0 {
+            return Vec::new();
+        }
+        let wanted = Wanted::new(query.text, catalogue.tools(), catalogue.dictionary(), config);
+        let best = catalogue.best(&wanted.terms, config.server_prior, query.limit, query.visible, &self.sums);
+        let score = |scored: &Scored| wanted.demand.score(scored.sum);
+        if best.first().is_none_or(|first| score(first) < config.floor) {
+            return Vec::new();
+        }
+        best.iter()
+            .map(|scored| (scored.tool, score(scored)))
+            .take_while(|(_, score)| *score >= config.tail && *score >= query.min_score)
+            .map(|(tool, score)| Match { tool, score, reasoning: explain(query.text, &wanted, catalogue, tool) })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Index for KeywordIndex {
+    async fn rank(&self, query: &Query<'_>) -> Result<Vec<Match>> {
+        Ok(self.matches(query))
+    }
+}
+
+impl fmt::Debug for KeywordIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeywordIndex")
+            .field("servers", &self.catalogue.servers())
+            .field("tools", &self.catalogue.tools())
+            .finish_non_exhaustive()
+    }
+}

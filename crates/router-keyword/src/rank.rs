@@ -1,0 +1,160 @@
+//! Weighted terms → the best tools.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use gateway_core::ToolRef;
+
+use crate::dictionary::Dictionary;
+use crate::query::WantedTerm;
+use crate::segment::{FieldSet, Posting, Segment};
+
+/// How many sets of sums are kept for the next queries.
+const MAX_KEPT: usize = 8;
+
+/// A tool with its BM25F sum. The greater one is the better one; among equals that is the one declared first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Scored {
+    pub(crate) sum: f32,
+    pub(crate) tool: ToolRef,
+}
+
+impl Ord for Scored {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.sum.total_cmp(&other.sum).then_with(|| other.tool.cmp(&self.tool))
+    }
+}
+
+impl PartialOrd for Scored {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Scored {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Scored {}
+
+/// Room for one sum per tool, kept from query to query. All sums are 0 while nobody uses them.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    kept: Mutex<Vec<Vec<f32>>>,
+}
+
+impl Sums {
+    fn take(&self, tools: usize) -> Vec<f32> {
+        let mut sums = self.lock().pop().unwrap_or_default();
+        if sums.len() < tools {
+            sums.resize(tools, 0.0);
+        }
+        sums
+    }
+
+    fn give_back(&self, sums: Vec<f32>) {
+        let mut kept = self.lock();
+        if kept.len() < MAX_KEPT {
+            kept.push(sums);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
+        // A vector is whole whenever the lock is free, even after a panic elsewhere.
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The segments of an index, to be ranked together.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    segments: Box<[Arc<Segment>]>,
+    /// The place of each segment's first tool in the index, and the end of the last.
+    offsets: Box<[u32]>,
+    dictionary: Dictionary,
+}
+
+impl Catalogue {
+    pub(crate) fn new(segments: Vec<Arc<Segment>>) -> Self {
+        let mut offsets = vec![0];
+        let mut end = 0;
+        for segment in &segments {
+            end += segment.tools();
+            offsets.push(end);
+        }
+        Self { dictionary: Dictionary::new(&segments, &offsets), offsets: offsets.into(), segments: segments.into() }
+    }
+
+    /// How many servers there are.
+    pub(crate) fn servers(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// How many tools there are.
+    pub(crate) fn tools(&self) -> u32 {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// The terms of all segments.
+    pub(crate) fn dictionary(&self) -> &Dictionary {
+        &self.dictionary
+    }
+
+    /// The posting of `term` for `tool`, with its fields.
+    pub(crate) fn find(&self, term: &WantedTerm, tool: ToolRef) -> Option<(Posting, FieldSet)> {
+        self.segments[tool.server as usize].find(term.term, tool.tool)
+    }
+
+    /// The `limit` best of the tools that have any of `terms` and are `visible`, best first. `server_prior`
+    /// of the best sum at a tool's server is added to the tool's.
+    pub(crate) fn best(
+        &self,
+        terms: &[WantedTerm],
+        server_prior: f32,
+        limit: usize,
+        visible: &dyn Fn(ToolRef) -> bool,
+        sums: &Sums,
+    ) -> Vec<Scored> {
+        let mut room = sums.take(self.tools() as usize);
+        for term in terms {
+            for posting in self.dictionary.postings(term.entry) {
+                room[posting.tool as usize] += term.weight * posting.strength;
+            }
+        }
+        let mut best = Best { limit, heap: BinaryHeap::new() };
+        for (server, span) in (0..).zip(self.offsets.windows(2)) {
+            let sums = &mut room[span[0] as usize..span[1] as usize];
+            // Hidden tools count here too: what a tool scores does not depend on who asks.
+            let prior = server_prior * sums.iter().copied().fold(0.0, f32::max);
+            for (tool, sum) in (0..).zip(sums.iter()).filter(|(_, sum)| **sum > 0.0) {
+                best.offer(Scored { sum: *sum + prior, tool: ToolRef { server, tool } }, visible);
+            }
+            sums.fill(0.0);
+        }
+        sums.give_back(room);
+        best.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored).collect()
+    }
+}
+
+/// The best so far, the worst of them on top.
+struct Best {
+    limit: usize,
+    heap: BinaryHeap<Reverse<Scored>>,
+}
+
+impl Best {
+    fn offer(&mut self, scored: Scored, visible: &dyn Fn(ToolRef) -> bool) {
+        let full = self.heap.len() >= self.limit;
+        // Asking who may see a tool costs more than comparing, so it comes second.
+        if full && self.heap.peek().is_none_or(|worst| scored <= worst.0) || !visible(scored.tool) {
+            return;
+        }
+        if full {
+            self.heap.pop();
+        }
+        self.heap.push(Reverse(scored));
+    }
+}
