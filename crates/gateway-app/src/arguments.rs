@@ -16,7 +16,7 @@ use clap::Parser;
                   the file .env, environment variables (GATEWAY_HOST, GATEWAY_PORT, GATEWAY_API_KEY, LOG_LEVEL, \
                   and GATEWAY__SECTION__KEY for everything else), flags. --check prints them all.\n\n\
                   Exit status: 0 after SIGTERM or SIGINT, 1 when running failed, 2 for a mistake in the \
-                  configuration.",
+                  configuration."
 )]
 pub struct Arguments {
     /// Address to listen on: localhost or an IP address [default: localhost].

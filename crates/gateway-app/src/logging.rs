@@ -3,8 +3,8 @@
 use std::io;
 
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::util::TryInitError;
 
 use crate::config::{LogFormat, LogSettings};
 

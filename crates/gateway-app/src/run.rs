@@ -98,9 +98,9 @@ fn report(loaded: &Loaded) {
     let Loaded { settings, list, .. } = loaded;
     match &list.path {
         Some(path) => tracing::info!(servers = list.servers.len(), "servers from {}", path.display()),
-        None => tracing::info!(
-            "no servers file: starting without servers; write servers.json, or name one with --servers"
-        ),
+        None => {
+            tracing::info!("no servers file: starting without servers; write servers.json, or name one with --servers")
+        }
     }
     for mistake in list.mistakes().0 {
         tracing::error!("{mistake}");

@@ -10,7 +10,7 @@ use notify::{Config, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watc
 use tokio::sync::mpsc;
 use tokio::time;
 
-use crate::config::Mistakes;
+use crate::config::{Mistake, Mistakes};
 use crate::servers_file::{ServerList, ServersFile};
 
 /// How long to wait after the first sign of a change: an editor writes, renames and touches in one go.
@@ -24,8 +24,8 @@ pub struct Watch {
     file: ServersFile,
     /// What counts now.
     current: ServerList,
-    /// What the last reading said, to say everything once only.
-    complaint: Option<String>,
+    /// What was wrong at the last reading, to say everything once only.
+    told: Vec<Mistake>,
     changes: mpsc::Receiver<()>,
     /// Ends the watching when dropped.
     _watcher: Box<dyn Watcher + Send>,
@@ -56,7 +56,8 @@ impl Watch {
             }
         };
         let watcher = start(&directories, tell)?;
-        Ok(Self { file, current, complaint: None, changes, _watcher: watcher })
+        let told = current.mistakes().0;
+        Ok(Self { file, current, told, changes, _watcher: watcher })
     }
 
     /// The servers after the next change of the file that makes them others. Cancelling loses nothing for good:
@@ -78,34 +79,31 @@ impl Watch {
     fn reread(&mut self) -> Option<Vec<ServerSpec>> {
         let list = match self.file.read() {
             Ok(list) if list.path.is_none() => {
-                if let Some(path) = &self.current.path {
-                    self.complain(&format!("{} is gone; its servers stay until it is back", path.display()));
-                }
+                let gone = self.current.path.as_ref().map(|path| {
+                    let problem = format!("{} is gone; put it back", path.display());
+                    Mistake::new("the servers file", problem)
+                });
+                self.tell(gone.into_iter().collect());
                 return None;
             }
             Ok(list) => list,
-            Err(mistakes) => {
-                self.complain(&format!("the servers stay as they are: {mistakes}"));
+            Err(Mistakes(mistakes)) => {
+                self.tell(mistakes);
                 return None;
             }
         };
-        let Mistakes(mistakes) = list.mistakes();
-        if mistakes.is_empty() {
-            self.complaint = None;
-        } else {
-            self.complain(&Mistakes(mistakes).to_string());
-        }
+        self.tell(list.mistakes().0);
         let list = keep_broken(list, &self.current);
         let changed = list.servers != self.current.servers;
         self.current = list;
         changed.then(|| self.current.servers.clone())
     }
 
-    fn complain(&mut self, complaint: &str) {
-        if self.complaint.as_deref() != Some(complaint) {
-            tracing::error!("{}", complaint.trim_end());
-            self.complaint = Some(complaint.to_owned());
+    fn tell(&mut self, mistakes: Vec<Mistake>) {
+        for mistake in mistakes.iter().filter(|mistake| !self.told.contains(mistake)) {
+            tracing::error!("{mistake}; what was there before stays");
         }
+        self.told = mistakes;
     }
 }
 

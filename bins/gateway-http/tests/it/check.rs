@@ -6,7 +6,9 @@ use crate::gateway::Place;
 fn help_and_version() {
     let help = Place::new().run(&["--help"]);
     assert_eq!(help.status, Some(0));
-    for flag in ["--host", "--port", "--config", "--servers", "--data-dir", "--demo", "--check", "GATEWAY__SECTION__KEY"] {
+    for flag in
+        ["--host", "--port", "--config", "--servers", "--data-dir", "--demo", "--check", "GATEWAY__SECTION__KEY"]
+    {
         assert!(help.out.contains(flag), "{flag} is not in {}", help.out);
     }
     let version = Place::new().run(&["--version"]);

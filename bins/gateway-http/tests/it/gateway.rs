@@ -1,7 +1,7 @@
 //! A gateway process in a directory of its own.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -103,6 +103,12 @@ impl Running {
     pub(crate) fn signal(&self, signal: Signal) {
         let id = i32::try_from(self.child.id()).unwrap();
         kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+    }
+
+    /// Whether the process `id` lives.
+    pub(crate) fn lives(id: u32) -> bool {
+        let id = Pid::from_raw(i32::try_from(id).unwrap()).unwrap();
+        rustix::process::test_kill_process(id).is_ok()
     }
 
     /// The exit status, in time.

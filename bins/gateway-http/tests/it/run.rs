@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::gateway::{Place, read_all};
+use crate::gateway::{LONG, Place, Running, read_all};
 
 #[test]
 fn listens_answers_and_stops_in_order() {
@@ -33,7 +35,8 @@ fn a_port_that_is_taken_is_a_failure() {
 
 #[test]
 fn bad_entries_stop_nothing() {
-    let place = Place::new().file("servers.json", r#"{"mcpServers": {"bad": {}, "off": {"command": "x", "disabled": true}}}"#);
+    let place =
+        Place::new().file("servers.json", r#"{"mcpServers": {"bad": {}, "off": {"command": "x", "disabled": true}}}"#);
     let mut gateway = place.start(&[]);
     let answer = gateway.ask("GET", "/mcp/servers", "");
     assert!(answer.contains("\"name\":\"off\""), "{answer}");
@@ -46,7 +49,8 @@ fn the_key_is_asked_for() {
     let place = Place::new().variable("GATEWAY_API_KEY", "0123456789abcdef");
     let gateway = place.start(&[]);
     assert!(gateway.ask("GET", "/mcp/tools", "").starts_with("HTTP/1.1 401"));
-    let request = gateway.request("GET", "/mcp/tools", "").replace("Connection", "X-API-Key: 0123456789abcdef\r\nConnection");
+    let request =
+        gateway.request("GET", "/mcp/tools", "").replace("Connection", "X-API-Key: 0123456789abcdef\r\nConnection");
     assert!(read_all(&mut gateway.send(&request)).starts_with("HTTP/1.1 200"));
 }
 
@@ -60,4 +64,64 @@ fn the_servers_file_is_followed() {
     fs::write(&file, r#"{"mcpServers": {"two": {"command": "x", "disabled": true}}}"#).unwrap();
     let answer = gateway.ask_until("GET", "/mcp/servers", "", "\"name\":\"two\"");
     assert!(!answer.contains("\"name\":\"one\""), "{answer}");
+}
+
+/// A place whose servers file has one server, the reference server over stdio.
+fn with_reference_server() -> Place {
+    let program = gateway_testkit::reference::program().display().to_string();
+    Place::new().file("servers.json", &format!(r#"{{"mcpServers": {{"reference": {{"command": {program:?}}}}}}}"#))
+}
+
+/// A call of `tool` that is under way, and the process that runs it.
+fn call_under_way(gateway: &Running, tool: &str, arguments: &str) -> (std::net::TcpStream, u32) {
+    let status = gateway.ask_until("GET", "/mcp/servers", "", "\"state\":\"ready\"");
+    let id = status.split("\"process_id\":").nth(1).expect("the process is shown");
+    let id = id.split(|c: char| !c.is_ascii_digit()).next().unwrap().parse().unwrap();
+    let body = format!(r#"{{"tool_name": "{tool}", "args": {arguments}}}"#);
+    let call = gateway.send(&gateway.request("POST", "/mcp/execute", &body));
+    gateway.ask_until("GET", "/metrics", "", "mcp_gateway_calls_in_flight{server=\"reference\"} 1");
+    (call, id)
+}
+
+fn assert_gone(id: u32) {
+    let end = Instant::now() + LONG;
+    while Running::lives(id) {
+        assert!(Instant::now() < end, "the process {id} still lives");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_call_under_way_is_answered_before_the_end() {
+    let mut gateway = with_reference_server().start(&[]);
+    let (mut call, child) = call_under_way(&gateway, "slow", r#"{"ms": 700}"#);
+    gateway.signal(Signal::TERM);
+    let answer = read_all(&mut call);
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"success\":true"), "{answer}");
+    assert_eq!(gateway.end().code(), Some(0));
+    assert!(!Running::lives(child), "children are gone before the gateway");
+}
+
+#[test]
+fn the_grace_period_ends() {
+    let place = with_reference_server().variable("GATEWAY__SERVER__GRACE_MS", "100");
+    let mut gateway = place.start(&[]);
+    let (mut call, child) = call_under_way(&gateway, "hang", "{}");
+    gateway.signal(Signal::TERM);
+    let answer = read_all(&mut call);
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert_eq!(gateway.end().code(), Some(0));
+    assert!(!Running::lives(child), "children are gone before the gateway");
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let place = with_reference_server().variable("GATEWAY__SERVER__GRACE_MS", "3600000");
+    let mut gateway = place.start(&[]);
+    let (_call, child) = call_under_way(&gateway, "hang", "{}");
+    gateway.signal(Signal::TERM);
+    gateway.line("SIGTERM: stopping");
+    gateway.signal(Signal::INT);
+    assert_eq!(gateway.end().code(), Some(130));
+    assert_gone(child);
 }

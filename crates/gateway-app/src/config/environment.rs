@@ -26,9 +26,8 @@ impl Environment {
     /// # Errors
     /// Where the working directory is gone, or the executable's place is unknown.
     pub fn of_process() -> io::Result<Self> {
-        let variables = env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let variables =
+            env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let executable = env::current_exe()?;
         let programs = executable.parent().unwrap_or(Path::new("")).to_owned();
         Ok(Self { directory: env::current_dir()?, programs, variables: variables.collect() })

@@ -38,8 +38,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
     let api_key = api_key(reader);
     refuse_open_door(reader, address, api_key.as_ref());
     let servers = servers(reader);
-    let command_servers =
-        reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
+    let command_servers = reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
     let prefix = reader.choice("servers.prefix", &PREFIXES, Prefix::default());
     let engine = engine(reader, command_servers, prefix);
     Settings {
@@ -118,11 +117,7 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         command_servers: default.command_servers,
         body_limit_bytes: reader.count("server.body_limit_bytes", 1024..=GIB, default.body_limit_bytes),
         body_timeout_ms: time_ms(reader, "server.body_timeout_ms", default.body_timeout_ms),
-        header_limit_bytes: reader.count(
-            "server.header_limit_bytes",
-            8192..=1 << 20,
-            default.header_limit_bytes,
-        ),
+        header_limit_bytes: reader.count("server.header_limit_bytes", 8192..=1 << 20, default.header_limit_bytes),
         max_headers: reader.count("server.max_headers", 16..=10_000, default.max_headers),
         keep_alive_ms: time_ms(reader, "server.keep_alive_ms", default.keep_alive_ms),
         write_timeout_ms: time_ms(reader, "server.write_timeout_ms", default.write_timeout_ms),
@@ -130,11 +125,7 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         max_timeout_ms: time_ms(reader, "server.max_timeout_ms", default.max_timeout_ms),
         max_nesting: reader.count("server.max_nesting", 8..=10_000, default.max_nesting),
         event_keep_alive_ms: time_ms(reader, "server.event_keep_alive_ms", default.event_keep_alive_ms),
-        max_waiting_events: reader.count(
-            "server.max_waiting_events",
-            1..=1_000_000,
-            default.max_waiting_events,
-        ),
+        max_waiting_events: reader.count("server.max_waiting_events", 1..=1_000_000, default.max_waiting_events),
     }
 }
 
@@ -146,17 +137,9 @@ fn servers(reader: &mut Reader<'_>) -> ServersSettings {
         limits: ServerLimits {
             connect_timeout_ms: time_ms(reader, "servers.connect_timeout_ms", default.connect_timeout_ms),
             request_timeout_ms: time_ms(reader, "servers.request_timeout_ms", default.request_timeout_ms),
-            idle_timeout_ms: reader.number(
-                "servers.idle_timeout_ms",
-                0..=30 * DAY_MS,
-                default.idle_timeout_ms,
-            ),
+            idle_timeout_ms: reader.number("servers.idle_timeout_ms", 0..=30 * DAY_MS, default.idle_timeout_ms),
             max_concurrency: reader.count("servers.max_concurrency", 1..=100_000, default.max_concurrency),
-            max_message_bytes: reader.count(
-                "servers.max_message_bytes",
-                1024..=GIB,
-                default.max_message_bytes,
-            ),
+            max_message_bytes: reader.count("servers.max_message_bytes", 1024..=GIB, default.max_message_bytes),
         },
     }
 }
@@ -164,9 +147,8 @@ fn servers(reader: &mut Reader<'_>) -> ServersSettings {
 fn engine(reader: &mut Reader<'_>, command_servers: CommandServers, prefix: Prefix) -> EngineConfig {
     let default = EngineConfig::default();
     let year = 366 * DAY_MS / 1000;
-    let seconds = |reader: &mut Reader<'_>, key, lowest, default| {
-        reader.number(key, lowest..=year, default / 1000) * 1000
-    };
+    let seconds =
+        |reader: &mut Reader<'_>, key, lowest, default| reader.number(key, lowest..=year, default / 1000) * 1000;
     let max_sessions = reader.count("sessions.max", 0..=10_000_000, default.max_sessions);
     let session_ttl_ms = seconds(reader, "sessions.ttl_seconds", 1, default.session_ttl_ms);
     let max_session_ttl_ms = seconds(reader, "sessions.max_ttl_seconds", 1, default.max_session_ttl_ms);
@@ -177,17 +159,8 @@ fn engine(reader: &mut Reader<'_>, command_servers: CommandServers, prefix: Pref
         max_sessions,
         session_ttl_ms,
         max_session_ttl_ms,
-        session_idle_timeout_ms: seconds(
-            reader,
-            "sessions.idle_timeout_seconds",
-            0,
-            default.session_idle_timeout_ms,
-        ),
-        max_servers_per_session: reader.count(
-            "sessions.max_servers",
-            1..=10_000,
-            default.max_servers_per_session,
-        ),
+        session_idle_timeout_ms: seconds(reader, "sessions.idle_timeout_seconds", 0, default.session_idle_timeout_ms),
+        max_servers_per_session: reader.count("sessions.max_servers", 1..=10_000, default.max_servers_per_session),
         max_processes: reader.count("sessions.max_processes", 0..=100_000, default.max_processes),
         command_servers,
         prefix,
@@ -232,9 +205,7 @@ fn resilience(reader: &mut Reader<'_>) -> ResilienceSettings {
             max_retries: small(reader, "resilience.retries", 0, retry.max_retries),
             pause_ms: reader.number("resilience.retry_pause_ms", 0..=DAY_MS, retry.pause_ms),
         },
-        metrics: MetricsConfig {
-            max_servers: reader.count("metrics.max_servers", 0..=100_000, metrics.max_servers),
-        },
+        metrics: MetricsConfig { max_servers: reader.count("metrics.max_servers", 0..=100_000, metrics.max_servers) },
     }
 }
 
@@ -271,8 +242,8 @@ fn is_host(host: &str) -> bool {
         Some((name, port)) if !name.contains(':') || name.ends_with(']') => (name, Some(port)),
         _ => (host, None),
     };
-    let is_name = !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
+    let is_name =
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte));
     host == "*" || (is_name && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0)))
 }
 

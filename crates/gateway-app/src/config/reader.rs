@@ -92,9 +92,7 @@ impl<'a> Reader<'a> {
 
     pub(super) fn texts(&mut self, key: &'static str, default: &[String]) -> Vec<String> {
         let read = |value: &Value| match value {
-            Value::Array(_, values) => {
-                values.iter().map(|value| value.as_str().map(str::to_owned)).collect()
-            }
+            Value::Array(_, values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),
             _ => {
                 let parts = value.as_str()?.split(',').map(str::trim);
                 Some(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
@@ -105,9 +103,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let read = |value: &Value| {
-            value.as_str().filter(|path| !path.is_empty()).map(|path| Some(PathBuf::from(path)))
-        };
+        let read = |value: &Value| value.as_str().filter(|path| !path.is_empty()).map(|path| Some(PathBuf::from(path)));
         self.value(key, None, "a path in quotes", read, |path: &Option<PathBuf>| {
             path.as_ref().map(|path| path.to_string_lossy().into_owned().into())
         })
@@ -222,9 +218,7 @@ impl<'a> Reader<'a> {
             })
             .min()
             .filter(|(distance, _)| *distance <= 3);
-        let meant = nearest.map(|(_, known)| {
-            if as_variable { variable_of(known) } else { known.to_owned() }
-        });
+        let meant = nearest.map(|(_, known)| if as_variable { variable_of(known) } else { known.to_owned() });
         match meant {
             Some(meant) => format!("is no setting; did you mean {meant}?"),
             None => "is no setting; `--check` prints all there are".to_owned(),

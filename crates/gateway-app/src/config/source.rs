@@ -112,13 +112,7 @@ fn nearly_a_contract_variable(name: &str) -> Option<&'static str> {
     names.filter(|meant| meant.starts_with("GATEWAY_")).find(|meant| near(meant))
 }
 
-fn from_table(
-    table: &toml::de::DeTable<'_>,
-    above: &[String],
-    name: &str,
-    text: &str,
-    settings: &mut Vec<Setting>,
-) {
+fn from_table(table: &toml::de::DeTable<'_>, above: &[String], name: &str, text: &str, settings: &mut Vec<Setting>) {
     for (key, value) in table {
         let mut path = above.to_vec();
         path.push(key.get_ref().to_string());
@@ -148,9 +142,7 @@ fn value_of(value: &toml::de::DeValue<'_>) -> Value {
             Err(_) => number.as_str().to_owned().into(),
         },
         DeValue::Datetime(time) => time.to_string().into(),
-        DeValue::Array(values) => {
-            values.iter().map(|value| value_of(value.get_ref())).collect::<Vec<_>>().into()
-        }
+        DeValue::Array(values) => values.iter().map(|value| value_of(value.get_ref())).collect::<Vec<_>>().into(),
         DeValue::Table(table) => {
             let entries = table.iter().map(|(key, value)| (key.get_ref().to_string(), value_of(value.get_ref())));
             entries.collect::<Dict>().into()

@@ -124,8 +124,14 @@ fn sections_and_files_that_are_none() {
         let text = scene.load().expect_err(expected).to_string();
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");
     };
-    check(Scene::new().file("config/gateway.toml", "server = 5\n"), "server (file config/gateway.toml:1): is a section");
-    check(Scene::new().file("config/gateway.toml", "[server\nport = 1\n"), "file config/gateway.toml:1): is not valid TOML");
+    check(
+        Scene::new().file("config/gateway.toml", "server = 5\n"),
+        "server (file config/gateway.toml:1): is a section",
+    );
+    check(
+        Scene::new().file("config/gateway.toml", "[server\nport = 1\n"),
+        "file config/gateway.toml:1): is not valid TOML",
+    );
     check(Scene::new().file("config/gateway.toml", "port = 1\n"), "did you mean server.port?");
     check(Scene::new().file("config/gateway.toml", "[server.port]\nx = 1\n"), "server.port = {...}");
     check(Scene::new().file("config/gateway.toml", "[server]\nport = 99999999999999999999\n"), "server.port = ");

@@ -64,7 +64,10 @@ fn files_that_are_no_lists() {
         let mistakes = scene.load().expect_err(expected).to_string();
         assert!(mistakes.contains(expected), "{mistakes}");
     };
-    check(Scene::new().file("servers.json", "{"), "the servers file (file servers.json): the list of servers is not valid JSON");
+    check(
+        Scene::new().file("servers.json", "{"),
+        "the servers file (file servers.json): the list of servers is not valid JSON",
+    );
     check(Scene::new().file("servers.json/x", ""), "no regular file");
     let named = Scene::new().arguments(|arguments| arguments.servers = Some("none.json".into()));
     check(named, "(file none.json): cannot be read");

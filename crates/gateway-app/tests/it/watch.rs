@@ -98,9 +98,8 @@ async fn other_files_and_equal_content_change_nothing() {
 #[tokio::test]
 async fn links_are_followed_as_kubernetes_makes_them() {
     use std::os::unix::fs::symlink;
-    let scene = Scene::new()
-        .file("v1/servers.json", &list(&[("a", "1")]))
-        .file("v2/servers.json", &list(&[("a", "2")]));
+    let scene =
+        Scene::new().file("v1/servers.json", &list(&[("a", "1")])).file("v2/servers.json", &list(&[("a", "2")]));
     let at = |name: &str| scene.path().join(name);
     symlink("v1", at("..data")).expect("linked");
     symlink("..data/servers.json", at("servers.json")).expect("linked");

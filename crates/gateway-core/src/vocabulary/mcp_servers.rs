@@ -236,6 +236,7 @@ fn limits(fields: &mut Fields<'_>, defaults: &ServerLimits) -> ServerLimits {
 /// The transport's name and the endpoint; `None` after noting a mistake.
 fn place(fields: &mut Fields<'_>) -> Option<(String, Endpoint)> {
     let transport = transport(fields);
+    let has_place = fields.has(&["command", "url", "server_url", "http_url"]);
     let command = fields.text(&["command"]);
     let args = fields.texts("args");
     let env = fields.map("env");
@@ -252,6 +253,8 @@ fn place(fields: &mut Fields<'_>) -> Option<(String, Endpoint)> {
         }
         (None, Some(_), None) => "stdio".to_owned(),
         (None, None, Some(_)) => "http".to_owned(),
+        // What is wrong with the one that is there has been said already.
+        (None, None, None) if has_place => return None,
         (None, None, None) => {
             fields.mistake(r#"has neither "command" nor "url"; a server needs one of them"#);
             return None;

@@ -72,6 +72,11 @@ impl<'a> Fields<'a> {
         self.mistakes
     }
 
+    /// Whether one of `names` is there, right or wrong.
+    pub(super) fn has(&self, names: &[&str]) -> bool {
+        self.object.iter().any(|(name, _)| names.contains(&snake_case(name).as_str()))
+    }
+
     pub(super) fn flag(&mut self, names: &[&str]) -> Option<bool> {
         let (field, value) = self.take(names)?;
         let read = serde_json::from_str(value.get()).ok();

@@ -191,6 +191,7 @@ fn tells_all_mistakes_of_an_entry() {
     for part in ["${A}", "${B}", "${C}", "shared"] {
         assert!(error.contains(part), "{error}");
     }
+    assert!(!error.contains("neither"), "{error}");
 }
 
 #[test]
