@@ -1,13 +1,12 @@
 //! What the tasks of one connection and its callers share.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_core::{Error, ErrorKind, RawJson, Result, Retry, UpstreamEvents};
-use mcp_wire::{Id, Meta, Pending, code, squeeze_newlines};
+use mcp_wire::{Id, Meta, Pending, Ticket, code, squeeze_newlines, write_notification};
 use tokio::net::unix::pipe;
 
-use crate::error::not_sent;
-use crate::outbox::{Outbox, Priority};
+use crate::outbox::{Outbox, Priority, Refused};
 use crate::stderr::Tail;
 
 /// One server's connection: where messages go out, and who waits for answers.
@@ -28,15 +27,25 @@ pub(crate) struct Connection {
     phase: Mutex<Phase>,
 }
 
+/// Whether the server is told of a request that is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cancelling {
+    /// As every request of a caller's.
+    Told,
+    /// Those of the handshake: `initialize` must not be cancelled, and a server of the legacy era does
+    /// not know `server/discover`.
+    Silent,
+}
+
+#[derive(Debug)]
 enum Phase {
     /// The handshake is under way; its caller learns of an end by itself.
     Opening,
     /// An end is told to the events.
     Open,
-    /// By itself.
-    Died,
-    /// By our will.
+    /// It has ended by itself.
+    Died(Error),
+    /// It is ended by us.
     Closed,
 }
 
@@ -59,12 +68,39 @@ impl Connection {
         Self { server, process_id, pending, outbox, events, tail, phase: Mutex::new(Phase::Opening) }
     }
 
-    /// Sends one message.
+    /// Sends the request that `ticket` waits for, and returns its result.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`], safe to retry: the server has not seen it.
-    pub(crate) fn send(&self, message: Vec<u8>, priority: Priority) -> Result<()> {
-        self.outbox.push(line(message), priority).map_err(not_sent)
+    /// [`ErrorKind::Unavailable`], safe to retry, where the server has not seen it; else those of
+    /// [`Ticket::wait`].
+    pub(crate) async fn request(
+        &self,
+        mut ticket: Ticket,
+        message: Vec<u8>,
+        cancelling: Cancelling,
+    ) -> Result<RawJson> {
+        match self.outbox.push(line(message), Priority::Request) {
+            // Nothing is awaited between the two, so a future that is dropped knows the truth.
+            Ok(()) if cancelling == Cancelling::Told => ticket.mark_sent(),
+            // The supervisor is about to find out why, and closes the table with the reason.
+            Ok(()) | Err(Refused::Closed) => {}
+            Err(Refused::Full) => return Err(unread()),
+        }
+        ticket.wait().await
+    }
+
+    /// Sends a notification.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] where the connection has ended.
+    pub(crate) async fn notify(&self, method: &str) -> Result<()> {
+        let mut message = Vec::new();
+        write_notification(&mut message, method, &RawJson::empty_object(), &Meta::default());
+        match self.outbox.push(line(message), Priority::Control) {
+            Ok(()) => Ok(()),
+            Err(Refused::Full) => Err(unread()),
+            Err(Refused::Closed) => self.pending.register(None)?.wait().await.map(drop),
+        }
     }
 
     /// Answers a request of the server's.
@@ -80,58 +116,75 @@ impl Connection {
                 mcp_wire::write_error(&mut message, id, code, error.message(), error.details());
             }
         }
-        if let Err(error) = self.send(message, Priority::Control) {
-            tracing::debug!(server = self.server, %error, "a server asked and gets no answer");
+        if let Err(refused) = self.outbox.push(line(message), Priority::Control) {
+            tracing::debug!(server = self.server, ?refused, "a server asked and gets no answer");
         }
     }
 
     /// The handshake is done: from now on an end is told to the events.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] where it has ended already.
+    /// The reason where it has ended already.
     pub(crate) fn open(&self) -> Result<()> {
-        if self.step(Phase::Opening, Phase::Open) {
-            return Ok(());
+        let mut phase = self.lock();
+        match &*phase {
+            Phase::Opening => *phase = Phase::Open,
+            Phase::Open => {}
+            Phase::Died(reason) => return Err(reason.duplicate()),
+            Phase::Closed => return Err(closed()),
         }
-        // The table knows the reason.
-        self.pending.register(None).map(drop)
+        Ok(())
     }
 
     /// It has ended by itself.
-    pub(crate) fn died(&self, reason: &Error) {
+    pub(crate) fn died(&self, reason: Error) {
+        let mut phase = self.lock();
+        let told = match &*phase {
+            Phase::Opening => false,
+            Phase::Open => true,
+            Phase::Died(_) | Phase::Closed => return,
+        };
         self.pending.close(reason.duplicate());
-        if self.step(Phase::Open, Phase::Died) {
-            self.events.closed(reason.duplicate());
-        } else {
-            self.step(Phase::Opening, Phase::Died);
+        *phase = Phase::Died(reason.duplicate());
+        drop(phase);
+        if told {
+            self.events.closed(reason);
         }
     }
 
     /// It is ended by us.
     pub(crate) fn close(&self) {
-        let _ = self.step(Phase::Open, Phase::Closed) || self.step(Phase::Opening, Phase::Closed);
-        let reason = Error::new(ErrorKind::Unavailable, "reach the server: its connection was closed");
-        self.pending.close(reason.with_retry(Retry::Safe));
-    }
-
-    /// Whether it has ended by itself.
-    pub(crate) fn has_died(&self) -> bool {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) == Phase::Died
-    }
-
-    /// Whether what the server says is still heard.
-    pub(crate) fn is_heard(&self) -> bool {
-        *self.phase.lock().unwrap_or_else(PoisonError::into_inner) != Phase::Closed
-    }
-
-    fn step(&self, from: Phase, to: Phase) -> bool {
-        let mut phase = self.phase.lock().unwrap_or_else(PoisonError::into_inner);
-        let right = *phase == from;
-        if right {
-            *phase = to;
+        let mut phase = self.lock();
+        if matches!(*phase, Phase::Opening | Phase::Open) {
+            self.pending.close(closed());
+            *phase = Phase::Closed;
         }
-        right
     }
+
+    /// Why it has ended by itself.
+    pub(crate) fn death(&self) -> Option<Error> {
+        match &*self.lock() {
+            Phase::Died(reason) => Some(reason.duplicate()),
+            _ => None,
+        }
+    }
+
+    /// Whether what the server says of its own accord is still heard.
+    pub(crate) fn is_heard(&self) -> bool {
+        !matches!(*self.lock(), Phase::Closed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Phase> {
+        self.phase.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Unavailable, "reach the server: its connection was closed").with_retry(Retry::Safe)
+}
+
+fn unread() -> Error {
+    Error::new(ErrorKind::Unavailable, "reach the server: it does not read its input").with_retry(Retry::Safe)
 }
 
 /// Tells the server that nobody waits for this answer any more.
@@ -139,7 +192,7 @@ fn cancel(outbox: &Outbox, id: i64) {
     let params = format!(r#"{{"requestId":{id},"reason":"the caller went away"}}"#);
     let params = RawJson::parse(params).expect("a number in an object is JSON");
     let mut message = Vec::new();
-    mcp_wire::write_notification(&mut message, "notifications/cancelled", &params, &Meta::default());
+    write_notification(&mut message, "notifications/cancelled", &params, &Meta::default());
     // A server that is gone or does not read its input cannot be told.
     let _ = outbox.push(line(message), Priority::Control);
 }

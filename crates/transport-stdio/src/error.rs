@@ -5,7 +5,6 @@ use std::path::Path;
 
 use gateway_core::{Command, Error, ErrorKind, Retry};
 
-use crate::outbox::Refused;
 use crate::process::Exit;
 
 /// A program that did not start.
@@ -81,13 +80,4 @@ pub(crate) fn with_last_words(error: &Error, last_words: Option<&str>) -> Error 
         told = told.with_details(details.clone());
     }
     told
-}
-
-/// A message that could not be put into the outbox.
-pub(crate) fn not_sent(refused: Refused) -> Error {
-    let message = match refused {
-        Refused::Full => "reach the server: it does not read its input",
-        Refused::Closed => "reach the server: it has closed its input",
-    };
-    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Safe)
 }

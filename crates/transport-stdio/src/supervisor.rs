@@ -71,6 +71,7 @@ impl Start {
         tracker.spawn(async move {
             match self.launch(program).await {
                 Ok((supervisor, connection)) => {
+                    let _closing = Closing(Arc::clone(&connection));
                     // Where nobody waits any more the leash is gone too.
                     let _ = started.send(Ok(connection));
                     supervisor.supervise(leash).await;
@@ -122,6 +123,15 @@ impl Start {
     }
 }
 
+/// Lets nobody wait for ever where the runtime is dropped with the supervisor.
+struct Closing(Arc<Connection>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
 /// One server that runs.
 struct Supervisor {
     group: Group,
@@ -146,7 +156,7 @@ impl Supervisor {
             () = first_sign(&self.group, &mut self.streams) => {
                 let end = self.end().await;
                 let last_words = self.connection.tail.last_words();
-                self.connection.died(&end.into_error(last_words.as_deref()));
+                self.connection.died(end.into_error(last_words.as_deref()));
             }
         }
         self.wind_up().await;

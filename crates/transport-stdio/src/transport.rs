@@ -7,13 +7,12 @@ use async_trait::async_trait;
 use gateway_core::{
     Command, Connect, Endpoint, Era, Error, ErrorKind, RawJson, Result, Transport, Upstream, UpstreamInfo,
 };
-use mcp_wire::{ClientIdentity, Exchange, Meta, Revision, write_notification, write_request};
+use mcp_wire::{ClientIdentity, Exchange, Revision, write_request};
 use tokio_util::task::TaskTracker;
 
 use crate::StdioConfig;
-use crate::connection::Connection;
+use crate::connection::{Cancelling, Connection};
 use crate::error::with_last_words;
-use crate::outbox::Priority;
 use crate::supervisor::{Leash, Start};
 use crate::upstream::StdioUpstream;
 
@@ -68,14 +67,16 @@ impl StdioTransport {
         match shaken.and_then(|info| connection.open().map(|()| info)) {
             Ok(info) => Attempt::Open(self.upstream(connection, leash, info)),
             Err(error) => {
-                let died = connection.has_died();
+                let death = connection.death();
                 leash.release().await;
-                if died {
-                    // Its reason has the last words already.
-                    Attempt::Died(error)
-                } else {
-                    let last_words = connection.tail.last_words();
-                    Attempt::Failed(with_last_words(&error, last_words.as_deref()))
+                match death {
+                    // A server that spoke nonsense would do so again.
+                    Some(reason) if reason.kind() != ErrorKind::Unavailable => Attempt::Failed(reason),
+                    Some(reason) => Attempt::Died(reason),
+                    None => {
+                        let last_words = connection.tail.last_words();
+                        Attempt::Failed(with_last_words(&error, last_words.as_deref()))
+                    }
                 }
             }
         }
@@ -124,8 +125,7 @@ impl Transport for StdioTransport {
     }
 }
 
-/// The connection as the handshake sees it. Its requests are never cancelled: `initialize` must not
-/// be, and a server of the legacy era does not know `server/discover`.
+/// The connection as the handshake sees it.
 struct Line<'a> {
     connection: &'a Connection,
     client: &'a ClientIdentity,
@@ -139,14 +139,11 @@ impl Exchange for Line<'_> {
         let ticket = self.connection.pending.register(None)?;
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), method, &params, &meta);
-        self.connection.send(message, Priority::Request)?;
-        ticket.wait().await
+        self.connection.request(ticket, message, Cancelling::Silent).await
     }
 
     async fn notify(&self, _revision: Revision, method: &'static str) -> Result<()> {
-        let mut message = Vec::new();
-        write_notification(&mut message, method, &RawJson::empty_object(), &Meta::default());
-        self.connection.send(message, Priority::Control)
+        self.connection.notify(method).await
     }
 
     fn probe_patience(&self) -> Duration {

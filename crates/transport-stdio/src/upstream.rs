@@ -6,8 +6,7 @@ use async_trait::async_trait;
 use gateway_core::{RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
 use mcp_wire::{Meta, write_request};
 
-use crate::connection::Connection;
-use crate::outbox::Priority;
+use crate::connection::{Cancelling, Connection};
 use crate::supervisor::Leash;
 
 /// One server that was started and has shaken hands. Dropping it ends the server in the background.
@@ -36,7 +35,7 @@ impl Upstream for StdioUpstream {
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
         let UpstreamRequest { method, params, listener } = request;
         let asks_for_progress = listener.is_some();
-        let mut ticket = self.connection.pending.register(listener)?;
+        let ticket = self.connection.pending.register(listener)?;
         let mut message = Vec::new();
         if asks_for_progress {
             let meta = self.meta.clone().with_progress_token(ticket.id());
@@ -44,10 +43,7 @@ impl Upstream for StdioUpstream {
         } else {
             write_request(&mut message, ticket.id(), &method, &params, &self.meta);
         }
-        self.connection.send(message, Priority::Request)?;
-        // Nothing is awaited between the two lines, so a dropped future finds the truth.
-        ticket.mark_sent();
-        ticket.wait().await
+        self.connection.request(ticket, message, Cancelling::Told).await
     }
 
     async fn close(&self) {

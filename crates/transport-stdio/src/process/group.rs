@@ -142,14 +142,31 @@ impl Group {
             if test_kill_process_group(self.pid) == Err(Errno::SRCH) {
                 return;
             }
+            // Elsewhere process 1 reaps them, and may take its time or never do it.
+            if pause > EXIT_INTERVAL && all_dead(self.pid) {
+                return;
+            }
             if Instant::now() >= deadline {
                 tracing::warn!(group = self.id(), "a killed process group does not become empty");
                 return;
             }
             sleep(pause).await;
-            pause = (pause * 2).min(EXIT_INTERVAL);
+            pause = (pause * 2).min(10 * EXIT_INTERVAL);
         }
     }
+}
+
+/// Whether all members of a group are zombies.
+fn all_dead(group: Pid) -> bool {
+    let Ok(processes) = std::fs::read_dir("/proc") else { return false };
+    let group = group.to_string();
+    processes.flatten().all(|process| {
+        let Ok(stat) = std::fs::read_to_string(process.path().join("stat")) else { return true };
+        // `pid (name) state parent group …`, where the name may hold anything.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_ascii_whitespace();
+        let state = fields.next();
+        fields.nth(1) != Some(group.as_str()) || matches!(state, Some("Z" | "X"))
+    })
 }
 
 impl Drop for Group {
@@ -167,11 +184,29 @@ impl fmt::Display for Exit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Status(code) => write!(f, "ended with exit status {code}"),
-            Self::Signal(signal) => match Signal::from_named_raw(*signal) {
-                Some(name) => write!(f, "was ended by signal {signal} ({name:?})"),
-                None => write!(f, "was ended by signal {signal}"),
-            },
+            Self::Signal(signal) => {
+                write!(f, "was ended by signal {signal}")?;
+                signal_name(*signal).map_or(Ok(()), |name| write!(f, " ({name})"))
+            }
             Self::Unknown => f.write_str("ended"),
         }
     }
+}
+
+/// The names of the signals that end programs most.
+fn signal_name(number: i32) -> Option<&'static str> {
+    Some(match Signal::from_named_raw(number)? {
+        Signal::HUP => "SIGHUP",
+        Signal::INT => "SIGINT",
+        Signal::QUIT => "SIGQUIT",
+        Signal::ILL => "SIGILL",
+        Signal::ABORT => "SIGABRT",
+        Signal::BUS => "SIGBUS",
+        Signal::FPE => "SIGFPE",
+        Signal::KILL => "SIGKILL",
+        Signal::SEGV => "SIGSEGV",
+        Signal::PIPE => "SIGPIPE",
+        Signal::TERM => "SIGTERM",
+        _ => return None,
+    })
 }

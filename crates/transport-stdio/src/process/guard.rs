@@ -26,7 +26,7 @@ while read -r verb group; do
     case $verb in
         +) groups="$groups$group " ;;
         -) case $groups in *" $group "*) forget "$group" ;; esac ;;
-        '?') for group in $groups; do kill -0 -- "-$group" || forget "$group"; done ;;
+        '?') for group in $groups; do kill -s 0 -- "-$group" || forget "$group"; done ;;
     esac
 done
 for group in $groups; do kill -s KILL -- "-$group"; done
