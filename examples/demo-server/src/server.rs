@@ -19,8 +19,7 @@ pub struct DemoServer;
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct CurrentTimeParams {
-    /// Where: an IANA time zone name such as 'Europe/Berlin' or 'America/New_York', or a UTC offset such as
-    /// '+02:00'. UTC when left out.
+    /// Where: an IANA time zone name such as 'Asia/Tokyo', or a UTC offset such as '+02:00'. UTC when left out.
     timezone: Option<String>,
 }
 
@@ -28,9 +27,10 @@ struct CurrentTimeParams {
 struct ConvertTimeParams {
     /// The time to convert: 'HH:MM' (today), 'YYYY-MM-DD HH:MM', or RFC 3339 with an offset.
     time: String,
-    /// The time zone that the time is given in, as an IANA name or UTC offset. UTC when left out.
+    /// The time zone that the time is given in, as an IANA name such as 'Europe/Berlin' or 'America/New_York', or
+    /// a UTC offset. UTC when left out.
     from_timezone: Option<String>,
-    /// The time zone to convert to, as an IANA name or UTC offset.
+    /// The time zone to convert to, as an IANA name such as 'Europe/London' or 'Australia/Sydney', or a UTC offset.
     to_timezone: String,
 }
 
@@ -50,8 +50,8 @@ struct EchoParams {
 impl DemoServer {
     #[tool(
         title = "Current time",
-        description = "Tell the current date, time, day of the week and UTC offset in a city's time zone: \
-            what time is it now, what day is today.",
+        description = "Tell what time it is now in a city or time zone, such as Tokyo: the current local date, \
+            clock time, day of the week and UTC offset. What time is it, what is today's date, what day is it.",
         output_schema = schema_for_output::<ClockReading>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -62,8 +62,8 @@ impl DemoServer {
 
     #[tool(
         title = "Convert time between time zones",
-        description = "Convert a time from one time zone to another, daylight saving included: \
-            what time a meeting is in another city, and how many hours lie between.",
+        description = "Convert a given time from one time zone to another, daylight saving included: \
+            when a meeting or call begins in another city, and how many hours lie between.",
         output_schema = schema_for_output::<Conversion>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -81,8 +81,9 @@ impl DemoServer {
 
     #[tool(
         title = "Calculator",
-        description = "Calculate the value of a mathematical expression exactly: add, subtract, multiply, divide, \
-            powers, roots, percentages, factorials, trigonometry and logarithms, and conversion of physical units.",
+        description = "Calculate the value of a mathematical expression exactly: add, subtract, multiply and divide \
+            numbers, percent, powers, square roots, factorials, trigonometry and logarithms; convert physical units \
+            such as km to miles.",
         output_schema = schema_for_output::<Calculation>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -95,7 +96,7 @@ impl DemoServer {
 
     #[tool(
         title = "Echo",
-        description = "Send a message back unchanged, to test that the connection works.",
+        description = "Repeat a message: say the same text back unchanged, to test that the connection works.",
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
     fn echo(&self, Parameters(params): Parameters<EchoParams>) -> CallToolResult {
