@@ -8,7 +8,7 @@ use std::time::Duration;
 use gateway_core::ServerSpec;
 use notify::{Config, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time;
+use tokio::{task, time};
 
 use crate::config::{Mistake, Mistakes};
 use crate::servers_file::{ServerList, ServersFile};
@@ -70,14 +70,17 @@ impl Watch {
             self.changes.recv().await?;
             time::sleep(SETTLE).await;
             let _ = self.changes.try_recv();
-            if let Some(servers) = self.reread() {
+            let file = self.file.clone();
+            // Not here: a file system that hangs must not hold up whoever shares this task.
+            let Ok(read) = task::spawn_blocking(move || file.read()).await else { continue };
+            if let Some(servers) = self.compare(read) {
                 return Some(servers);
             }
         }
     }
 
-    fn reread(&mut self) -> Option<Vec<ServerSpec>> {
-        let list = match self.file.read() {
+    fn compare(&mut self, read: Result<ServerList, Mistakes>) -> Option<Vec<ServerSpec>> {
+        let list = match read {
             Ok(list) if list.path.is_none() => {
                 let gone = self.current.path.as_ref().map(|path| {
                     let problem = format!("{} is gone; put it back", path.display());

@@ -1,7 +1,10 @@
 //! Running and stopping.
 
+use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -124,4 +127,19 @@ fn a_second_signal_ends_at_once() {
     gateway.signal(Signal::INT);
     assert_eq!(gateway.end().code(), Some(130));
     assert_gone(child);
+}
+
+#[test]
+fn the_demo_server_is_a_flag_away() {
+    let beside = Path::new(env!("CARGO_BIN_EXE_gateway-http")).with_file_name(format!("demo-server{EXE_SUFFIX}"));
+    if !beside.exists() {
+        let built = Command::new(env!("CARGO")).args(["build", "--quiet", "-p", "demo-server"]).status();
+        assert!(built.unwrap().success(), "the demo server must build");
+    }
+    let mut gateway = Place::new().start(&["--demo"]);
+    let call = r#"{"tool_name": "calculate", "args": {"expression": "6 * 7"}}"#;
+    let answer = gateway.ask("POST", "/mcp/execute", call);
+    assert!(answer.contains("\"success\":true") && answer.contains("42"), "{answer}");
+    gateway.signal(Signal::TERM);
+    assert_eq!(gateway.end().code(), Some(0));
 }

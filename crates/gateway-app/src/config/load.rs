@@ -80,7 +80,7 @@ impl Loaded {
             Some(path) => text += &format!("\n# Servers of {}:\n", path.display()),
             None => text += "\n# There is no servers file.\n",
         }
-        for server in &self.list.servers {
+        for server in self.with_demo(self.list.servers.clone()) {
             let disabled = if server.disabled() { ", disabled" } else { "" };
             text += &format!("#   {} ({}{disabled})\n", server.name(), server.transport());
         }

@@ -273,3 +273,19 @@ fn callers_from_outside_read_no_environment() {
     assert!(error.contains("headers.X uses ${TOKEN}, and only the servers file"), "{error}");
     assert_eq!(parsed[1].as_ref().expect("valid").limits().request_timeout_ms, 7);
 }
+
+#[test]
+fn no_text_breaks_the_parser() {
+    let good = r#"{"mcpServers": {"a": {"command": "${A:-x}", "args": ["$${", 1e5], "env": {"K": "\ud83d\ude00"}},
+        "b": {"url": "http://u:p@[::1]:80/é?q#f", "headers": {"X-A": "v"}, "timeout": 1, "disabled": null}}}"#;
+    for at in 0..good.len() {
+        for byte in *b"\0\"\\{}[]:,$@#0\xff" {
+            let mut bytes = good.as_bytes().to_vec();
+            bytes[at] = byte;
+            if let Ok(entries) = parse(&String::from_utf8_lossy(&bytes), &environment) {
+                assert!(entries.len() <= 3);
+            }
+        }
+        let _ = parse(&String::from_utf8_lossy(&good.as_bytes()[..at]), &environment);
+    }
+}
