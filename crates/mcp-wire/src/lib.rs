@@ -7,6 +7,7 @@
 //! * [`Meta`] puts `_meta` members into raw params without building a tree.
 //! * [`Pending`] is the table of requests under way on one connection.
 //! * [`shake_hands`] finds out which era a server speaks and what it says of itself.
+//! * [`listen_params`] asks a modern server to tell when its lists change.
 //! * [`upstream_error`] turns a JSON-RPC error into the gateway's; [`header`] has the HTTP header rules.
 
 mod envelope;
@@ -15,6 +16,7 @@ mod handshake;
 pub mod header;
 mod meta;
 mod pending;
+mod subscription;
 mod version;
 mod write;
 
@@ -23,5 +25,6 @@ pub use error::{code, upstream_error};
 pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
 pub use pending::{Pending, Ticket};
+pub use subscription::listen_params;
 pub use version::Revision;
 pub use write::{squeeze_newlines, write_error, write_notification, write_request, write_result};

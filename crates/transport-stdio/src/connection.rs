@@ -89,6 +89,11 @@ impl Connection {
         ticket.wait().await
     }
 
+    /// Sends a message of which nobody hears what came of it.
+    pub(crate) fn post(&self, message: Vec<u8>) -> std::result::Result<(), Refused> {
+        self.outbox.push(line(message), Priority::Control)
+    }
+
     /// Sends a notification.
     ///
     /// # Errors
@@ -96,7 +101,7 @@ impl Connection {
     pub(crate) async fn notify(&self, method: &str) -> Result<()> {
         let mut message = Vec::new();
         write_notification(&mut message, method, &RawJson::empty_object(), &Meta::default());
-        match self.outbox.push(line(message), Priority::Control) {
+        match self.post(message) {
             Ok(()) => Ok(()),
             Err(Refused::Full) => Err(unread()),
             Err(Refused::Closed) => self.pending.register(None)?.wait().await.map(drop),
@@ -116,7 +121,7 @@ impl Connection {
                 mcp_wire::write_error(&mut message, id, code, error.message(), error.details());
             }
         }
-        if let Err(refused) = self.outbox.push(line(message), Priority::Control) {
+        if let Err(refused) = self.post(message) {
             tracing::debug!(server = self.server, ?refused, "a server asked and gets no answer");
         }
     }

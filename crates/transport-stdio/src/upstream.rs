@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gateway_core::{RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
-use mcp_wire::{Meta, write_request};
+use mcp_wire::{Meta, Ticket, listen_params, write_request};
 
 use crate::connection::{Cancelling, Connection};
 use crate::supervisor::Leash;
@@ -17,12 +17,21 @@ pub(crate) struct StdioUpstream {
     info: UpstreamInfo,
     /// What every request of the server's era carries.
     meta: Meta,
+    /// The place of `subscriptions/listen`, whose answer comes when the server ends it. Its
+    /// notifications come like all others, so nobody waits for it.
+    _listening: Option<Ticket>,
 }
 
 impl StdioUpstream {
-    /// An open connection.
+    /// An open connection. A modern server is asked to tell of changes.
     pub(crate) fn new(connection: Arc<Connection>, leash: Leash, info: UpstreamInfo, meta: Meta) -> Self {
-        Self { connection, leash, info, meta }
+        let listening = listen_params(&info).and_then(|params| {
+            let ticket = connection.pending.register(None).ok()?;
+            let mut message = Vec::new();
+            write_request(&mut message, ticket.id(), "subscriptions/listen", &params, &meta);
+            connection.post(message).ok().map(|()| ticket)
+        });
+        Self { connection, leash, info, meta, _listening: listening }
     }
 }
 
