@@ -1,0 +1,80 @@
+//! What the HTTP client reports, in the gateway's words.
+
+use gateway_core::{Error, ErrorKind, Retry};
+use http::StatusCode;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// The server surely has not seen the request.
+pub(crate) fn unreachable(source: impl Into<Source>) -> Error {
+    let source = source.into();
+    let message = format!("reach the server: {}", root_cause(&*source));
+    Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Safe).with_source(source)
+}
+
+/// The connection broke after the request was written, or while it was.
+pub(crate) fn broken(source: Option<hyper::Error>) -> Error {
+    let error =
+        Error::new(ErrorKind::UpstreamFailed, "get an answer: the connection to the server broke in the middle")
+            .with_retry(Retry::IfIdempotent);
+    match source {
+        Some(source) => error.with_source(source),
+        None => error,
+    }
+}
+
+/// A message of the server is larger than the limit.
+pub(crate) fn too_large(limit: usize) -> Error {
+    let message = format!("read the answer: it is larger than `max_message_bytes` ({limit})");
+    Error::new(ErrorKind::UpstreamFailed, message)
+}
+
+/// The server did what the protocol forbids.
+pub(crate) fn protocol(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::UpstreamFailed, message)
+}
+
+/// The server has forgotten our session: a new handshake is needed, and the request was not run.
+pub(crate) fn session_lost() -> Error {
+    Error::new(ErrorKind::Unavailable, "reach the server: it has ended our session").with_retry(Retry::Safe)
+}
+
+/// We ended the connection ourselves. `written` says whether the server may have seen the request.
+pub(crate) fn closed(written: bool) -> Error {
+    let message = "reach the server: the connection has been closed";
+    if written {
+        Error::new(ErrorKind::UpstreamFailed, message).with_retry(Retry::IfIdempotent)
+    } else {
+        Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Safe)
+    }
+}
+
+/// The server refused the request with this status, without a word of JSON-RPC.
+pub(crate) fn refused(status: StatusCode, location: Option<&str>) -> Error {
+    let failed = |message: String| Error::new(ErrorKind::UpstreamFailed, message);
+    let code = status.as_u16();
+    match code {
+        401 => failed("reach the server: it wants credentials (401); set an Authorization header for it".to_owned()),
+        403 => failed("reach the server: it forbids us access (403)".to_owned()),
+        300..=399 => failed(format!(
+            "reach the server: it redirects ({code}) to {}; put that URL into its configuration",
+            location.unwrap_or("an unknown place")
+        )),
+        404 | 405 => failed(format!("reach the server: there is no Streamable HTTP endpoint at its URL ({code})")),
+        429 => Error::new(ErrorKind::Unavailable, "reach the server: it has too many requests (429)")
+            .with_retry(Retry::Safe),
+        502..=504 => Error::new(ErrorKind::Unavailable, format!("reach the server: it is not available ({code})"))
+            .with_retry(Retry::IfIdempotent),
+        500..=599 => failed(format!("get an answer: the server failed ({code})")).with_retry(Retry::IfIdempotent),
+        _ => failed(format!("get an answer: the server refused the request ({code})")),
+    }
+}
+
+/// The message of the last error in the chain, which is what an operator can act on.
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
