@@ -24,12 +24,7 @@ const STRANGERS_LIMIT: usize = 64 * 1024;
 pub(crate) const SMALL_LIMIT: usize = 64 * 1024;
 
 /// Reads a JSON body of at most `limit` bytes. The text is JSON of a bearable depth, not yet parsed.
-pub(crate) async fn read_json(
-    door: &Door,
-    caller: &Caller,
-    request: Request,
-    limit: usize,
-) -> Result<Bytes, Problem> {
+pub(crate) async fn read_json(door: &Door, caller: &Caller, request: Request, limit: usize) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     check_content_type(&parts.headers, caller.page)?;
     read(door, caller, &parts.headers, body, limit).await
@@ -93,10 +88,8 @@ fn is_json(content_type: &str) -> bool {
 
 async fn read(door: &Door, caller: &Caller, headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Problem> {
     let limit = limit.min(door.config().body_limit_bytes);
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<usize>().ok());
+    let declared =
+        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()).and_then(|value| value.parse::<usize>().ok());
     if declared.is_some_and(|length| length > limit) {
         if !headers.contains_key(EXPECT) {
             // The client is sending already. Many read no answer before they are through.
@@ -188,12 +181,22 @@ mod tests {
 
     #[test]
     fn knows_json_types() {
-        for json in ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json", "application/json;"] {
+        for json in
+            ["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json", "application/json;"]
+        {
             assert!(is_json(json), "{json}");
         }
-        for other in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "", "json", "text/json",
-            "text/plain; application/json", "application/jsonp", "application/+json"]
-        {
+        for other in [
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "multipart/form-data",
+            "",
+            "json",
+            "text/json",
+            "text/plain; application/json",
+            "application/jsonp",
+            "application/+json",
+        ] {
             assert!(!is_json(other), "{other}");
         }
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use gateway_core::{Admission, Context, Credentials, Gateway, Listener};
+use gateway_core::{Admission, Context, Credentials, ErrorKind, Gateway, Listener};
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +28,7 @@ pub struct Connection {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     pub request_id: String,
+    /// As it was sent; a session only once the caller was admitted.
     pub session_id: Option<String>,
     pub credentials: Credentials,
     pub page: Page,
@@ -63,6 +64,10 @@ impl Caller {
         timeout: Option<Duration>,
         listener: Option<Listener>,
     ) -> Result<Context, Problem> {
+        // An empty id is not the default session: its sender believes to be in one of its own.
+        if self.session_id.as_ref().is_some_and(|id| !is_session_id(id)) {
+            return Err(Problem::of_kind(ErrorKind::NotFound, "there is no session with the id in X-Session-ID"));
+        }
         let admission = Admission {
             request_id: self.request_id.clone(),
             credentials: self.credentials.clone(),
@@ -96,4 +101,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         Ok(parts.extensions.remove::<Self>().expect("the guard stands before every handler"))
     }
+}
+
+/// Whether a text can be a session's id at all.
+pub(crate) fn is_session_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }

@@ -174,9 +174,7 @@ mod tests {
 
     async fn next(events: &mut Events) -> Option<String> {
         let frame = std::future::poll_fn(|task| hyper::body::Body::poll_frame(Pin::new(&mut *events), task)).await;
-        frame.map(|Ok(frame)| {
-            String::from_utf8(frame.into_data().expect("data").to_vec()).expect("UTF-8")
-        })
+        frame.map(|Ok(frame)| String::from_utf8(frame.into_data().expect("data").to_vec()).expect("UTF-8"))
     }
 
     fn notify(listener: &Listener, method: &str, params: &str) {

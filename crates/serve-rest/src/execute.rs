@@ -30,6 +30,7 @@ use crate::wire::{ExecuteAnswer, ExecuteBody};
 #[utoipa::path(
     post,
     path = "/mcp/execute",
+    operation_id = "execute_tool",
     tag = "tools",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     request_body = ExecuteBody<'static>,

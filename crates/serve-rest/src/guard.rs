@@ -92,7 +92,8 @@ impl Rules {
     }
 
     fn size(&self, head: &Head<'_>) -> Result<(), Problem> {
-        let too_large = |message| Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
+        let too_large =
+            |message| Err(Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
         if head.size.bytes > self.header_limit_bytes {
             return too_large(format!("the headers have more than {} bytes", self.header_limit_bytes));
         }
@@ -114,7 +115,7 @@ impl Rules {
         let direct = !head.traces.proxy && request.version() >= Version::HTTP_11;
         Ok(Caller {
             request_id: request_id.to_owned(),
-            session_id: session_id(&head)?,
+            session_id: head.session_id.text("X-Session-ID")?.map(|id| id.trim().to_owned()),
             credentials: Credentials {
                 token: token(&head)?,
                 local: loopback_peer && loopback_host && direct && page == Page::None,
@@ -185,22 +186,6 @@ pub(crate) fn stopping() -> Problem {
     Problem::of_kind(ErrorKind::Unavailable, "the gateway is being stopped")
 }
 
-fn session_id(head: &Head<'_>) -> Result<Option<String>, Problem> {
-    let Some(id) = head.session_id.text("X-Session-ID")? else { return Ok(None) };
-    let id = id.trim();
-    if is_session_id(id) {
-        Ok(Some(id.to_owned()))
-    } else {
-        // An empty id must not mean the default session: its sender believes to be in one of its own.
-        Err(Problem::of_kind(ErrorKind::NotFound, "there is no session with the id in X-Session-ID"))
-    }
-}
-
-/// Whether a text can be a session's id at all.
-pub(crate) fn is_session_id(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
-}
-
 fn token(head: &Head<'_>) -> Result<Option<Secret>, Problem> {
     let bearer = head.authorization.text("Authorization")?.and_then(|value| {
         let (scheme, token) = value.split_once(' ')?;
@@ -220,20 +205,15 @@ fn preflight(asked: &HeaderMap) -> Response {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(
-        header::ACCESS_CONTROL_ALLOW_METHODS,
-        HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS"),
-    );
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, DELETE, OPTIONS"));
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_HEADERS,
         HeaderValue::from_static("X-Session-ID, X-Request-ID, Authorization, X-API-Key, Content-Type, Accept, Prefer"),
     );
     headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
     if asked.contains_key("access-control-request-private-network") {
-        headers.insert(
-            HeaderName::from_static("access-control-allow-private-network"),
-            HeaderValue::from_static("true"),
-        );
+        headers
+            .insert(HeaderName::from_static("access-control-allow-private-network"), HeaderValue::from_static("true"));
     }
     response
 }

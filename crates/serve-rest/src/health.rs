@@ -21,6 +21,7 @@ use crate::wire::{ByUuid, HealthAnswer, ProbeAnswer, ServerHealth};
 #[utoipa::path(
     get,
     path = "/health",
+    operation_id = "health",
     tag = "health",
     responses((status = 200, description = "how it is", body = HealthAnswer<'static>), GuardRefusals),
 )]
@@ -60,6 +61,7 @@ pub(crate) async fn health(State(door): State<Door>, caller: Caller) -> Result<R
 #[utoipa::path(
     get,
     path = "/livez",
+    operation_id = "livez",
     tag = "health",
     responses((status = 200, description = "it does", body = ProbeAnswer), GuardRefusals),
 )]
@@ -71,6 +73,7 @@ pub(crate) async fn livez() -> Result<Response, Problem> {
 #[utoipa::path(
     get,
     path = "/readyz",
+    operation_id = "readyz",
     tag = "health",
     responses((status = 200, description = "it does", body = ProbeAnswer), GuardRefusals, Stopping),
 )]
@@ -85,6 +88,7 @@ pub(crate) async fn readyz(caller: Caller) -> Result<Response, Problem> {
 #[utoipa::path(
     get,
     path = "/metrics",
+    operation_id = "metrics",
     tag = "health",
     responses((status = 200, description = "the metrics", body = String, content_type = "text/plain"), Refusals),
 )]

@@ -100,10 +100,7 @@ impl hyper::body::Body for Chunks {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let chunk = self.chunks.pop_front();
         if let Some(chunk) = &chunk {
             self.left -= chunk.len() as u64;
@@ -134,11 +131,7 @@ mod tests {
             text.string("a\"b\n\u{1}é").syntax("}");
             text
         };
-        let expected = format!(
-            "{{\"s\":{},\"l\":{},\"t\":\"a\\\"b\\n\\u0001é\"}}",
-            small.as_str(),
-            large.as_str()
-        );
+        let expected = format!("{{\"s\":{},\"l\":{},\"t\":\"a\\\"b\\n\\u0001é\"}}", small.as_str(), large.as_str());
         assert_eq!(build().into_bytes(), expected);
         let body = build().into_body();
         assert_eq!(hyper::body::Body::size_hint(&body).exact(), Some(expected.len() as u64));

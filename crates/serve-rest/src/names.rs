@@ -131,7 +131,9 @@ mod tests {
         check("localhost.:80", Some(("localhost", Some(80))));
         check("[::1]:8000", Some(("::1", Some(8000))));
         check("[::1]", Some(("::1", None)));
-        for bad in ["", ":80", "a:b", "a:99999", "[::1", "[::1]x", "[evil.example]", "a@b", "a b", "a/b", "a:80:80", "::1"] {
+        for bad in
+            ["", ":80", "a:b", "a:99999", "[::1", "[::1]x", "[evil.example]", "a@b", "a b", "a/b", "a:80:80", "::1"]
+        {
             check(bad, None);
         }
     }
@@ -141,7 +143,8 @@ mod tests {
         for name in ["localhost", "LocalHost:1", "127.0.0.1", "127.8.9.1:8000", "[::1]", "[::ffff:127.0.0.1]"] {
             assert!(Host::parse(name).expect(name).is_loopback(), "{name}");
         }
-        for name in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "0.0.0.0"] {
+        for name in ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1", "[::2]", "0.0.0.0"]
+        {
             assert!(!Host::parse(name).expect(name).is_loopback(), "{name}");
         }
     }

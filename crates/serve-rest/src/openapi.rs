@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
+use utoipa::openapi::Deprecated;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{IntoResponses, Modify, OpenApi};
 
@@ -32,7 +33,8 @@ use crate::{answer, execute, health, search, servers, sessions, tools};
         health::metrics,
         document,
     ),
-    modifiers(&Keys),
+    components(schemas(ProblemBody)),
+    modifiers(&Keys, &OldSpellings),
     security((), ("bearer" = []), ("api_key" = [])),
 )]
 struct Description;
@@ -50,17 +52,37 @@ impl Modify for Keys {
     }
 }
 
+/// The paths of the original gateway, which lead to the same handlers.
+struct OldSpellings;
+
+impl Modify for OldSpellings {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for (old, new) in OLD_SPELLINGS {
+            let mut item = openapi.paths.paths.get(new).cloned().expect("the new spelling is described");
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                operation.deprecated = Some(Deprecated::True);
+                operation.operation_id = operation.operation_id.as_ref().map(|id| format!("{id}_old"));
+            }
+            openapi.paths.paths.insert(old.to_owned(), item);
+        }
+    }
+}
+
+/// Each old path with the one that is written now.
+const OLD_SPELLINGS: [(&str, &str); 3] =
+    [("/tools", "/mcp/tools"), ("/tool", "/mcp/execute"), ("/add-server", "/mcp/servers/add")];
+
 /// This description.
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "openapi",
     tag = "health",
     responses((status = 200, description = "OpenAPI 3.1", body = Object), GuardRefusals),
 )]
 pub(crate) async fn document() -> Response {
-    static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
-        Description::openapi().to_json().expect("the description is plain data").into()
-    });
+    static TEXT: LazyLock<Bytes> =
+        LazyLock::new(|| Description::openapi().to_json().expect("the description is plain data").into());
     answer::of_type("application/json", Body::from(TEXT.clone()))
 }
 

@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use gateway_core::{Error, ErrorKind, RawJson};
-use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 
 use crate::json_text::JsonText;
@@ -32,11 +32,7 @@ pub(crate) struct Problem {
 
 impl Problem {
     /// A refusal that only HTTP knows.
-    pub(crate) fn new(
-        status: StatusCode,
-        kind: &'static str,
-        message: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub(crate) fn new(status: StatusCode, kind: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, kind, message: message.into(), details: None, retry_after_ms: None, cause: None }
     }
 
@@ -82,10 +78,7 @@ impl Problem {
     }
 
     fn retry_after_seconds(&self) -> Option<u64> {
-        let wanted = matches!(
-            self.status,
-            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
-        );
+        let wanted = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         let milliseconds = self.retry_after_ms.or(wanted.then_some(1000))?;
         Some(milliseconds.div_ceil(1000).max(1))
     }
@@ -124,9 +117,7 @@ pub(crate) fn status_of(kind: ErrorKind) -> StatusCode {
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::InvalidArguments => StatusCode::UNPROCESSABLE_ENTITY,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Cancelled => {
-            StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("499 is in the range of statuses")
-        }
+        ErrorKind::Cancelled => StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("499 is in the range of statuses"),
         ErrorKind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
         ErrorKind::UpstreamFailed => StatusCode::BAD_GATEWAY,
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -141,10 +132,7 @@ pub(crate) fn render(response: Response, request_id: &str, method: &Method) -> R
         return response;
     }
     let (mut parts, _) = response.into_parts();
-    let problem = parts
-        .extensions
-        .remove::<Arc<Problem>>()
-        .unwrap_or_else(|| Arc::new(of_framework(parts.status, parts.headers.get(ALLOW))));
+    let problem = parts.extensions.remove::<Arc<Problem>>().unwrap_or_else(|| Arc::new(of_framework(parts.status)));
     problem.log(request_id);
     let body = problem.body(request_id);
     let headers = &mut parts.headers;
@@ -161,19 +149,12 @@ pub(crate) fn render(response: Response, request_id: &str, method: &Method) -> R
 }
 
 /// A failure that axum found before a handler of ours was asked.
-fn of_framework(status: StatusCode, allow: Option<&HeaderValue>) -> Problem {
+fn of_framework(status: StatusCode) -> Problem {
     match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            let allowed = allow.and_then(|allow| allow.to_str().ok()).unwrap_or_default();
-            Problem::new(
-                status,
-                "method_not_allowed",
-                format!("this path does not take the method; it takes {}", allowed.replace(',', ", ")),
-            )
-        }
-        StatusCode::NOT_FOUND => Problem::of_kind(
-            ErrorKind::NotFound,
-            "there is no such path; GET /openapi.json lists those that exist",
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(
+            status,
+            "method_not_allowed",
+            "this path does not take the method; the header Allow says which it takes",
         ),
         _ => Problem::new(status, "invalid_request", "the request was refused"),
     }

@@ -22,6 +22,7 @@ const MAX_LIMIT: u64 = 50;
 #[utoipa::path(
     post,
     path = "/mcp/search",
+    operation_id = "search_tools",
     tag = "tools",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     request_body = SearchBody,

@@ -23,6 +23,7 @@ use crate::wire::{
 #[utoipa::path(
     get,
     path = "/mcp/servers",
+    operation_id = "list_servers",
     tag = "servers",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     responses((status = 200, description = "the servers", body = ServersAnswer<'static>), Refusals),
@@ -64,6 +65,7 @@ pub(crate) async fn list(State(door): State<Door>, caller: Caller) -> Result<Res
 #[utoipa::path(
     post,
     path = "/mcp/servers/add",
+    operation_id = "add_servers",
     tag = "servers",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     request_body = AddServersBody<'static>,
@@ -75,11 +77,8 @@ pub(crate) async fn add(State(door): State<Door>, caller: Caller, request: Reque
     let list = servers_text(&text)?;
     let context = caller.admit(&door.gateway).await?;
     let environment = |name: &str| std::env::var(name).ok();
-    let variables = if door.may_read_environment(&caller, &context) {
-        Variables::From(&environment)
-    } else {
-        Variables::Refused
-    };
+    let variables =
+        if door.may_read_environment(&caller, &context) { Variables::From(&environment) } else { Variables::Refused };
     let entries = mcp_servers::parse_with(&list, &Policy { variables, limits: ServerLimits::default() })?;
     let mut specs = Vec::new();
     let mut failed = Vec::new();
@@ -106,6 +105,7 @@ pub(crate) async fn add(State(door): State<Door>, caller: Caller, request: Reque
 #[utoipa::path(
     post,
     path = "/mcp/servers/remove",
+    operation_id = "remove_server",
     tag = "servers",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     request_body = RemoveServerBody,
@@ -153,9 +153,9 @@ fn servers_text(text: &Bytes) -> Result<Cow<'_, str>, Problem> {
         (Some(raw), None) if raw.get().starts_with('{') => Ok(Cow::Borrowed(raw.get())),
         (Some(_), None) => Err(Problem::invalid("config_data must be an object, or JSON text of one")),
         (None, Some(servers)) => Ok(Cow::Owned(format!("{{\"mcpServers\":{}}}", servers.get()))),
-        (None, None) => Err(Problem::invalid(
-            "config_data is missing; send {\"config_data\": {\"mcpServers\": {\"NAME\": {...}}}}",
-        )),
+        (None, None) => {
+            Err(Problem::invalid("config_data is missing; send {\"config_data\": {\"mcpServers\": {\"NAME\": {...}}}}"))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -9,9 +10,8 @@ use gateway_core::{ErrorKind, NewSession, RawJson, SessionStatus};
 
 use crate::answer;
 use crate::body::{SMALL_LIMIT, parse, read_optional_json};
-use crate::caller::Caller;
+use crate::caller::{Caller, is_session_id};
 use crate::door::Door;
-use crate::guard::is_session_id;
 use crate::openapi::{BodyRefusals, Refusals, Shortage};
 use crate::problem::Problem;
 use crate::time::rfc3339;
@@ -20,6 +20,9 @@ use crate::wire::{
     SessionConnection, SessionsAnswer,
 };
 
+/// The parameters of a path; unreadable where they are not UTF-8.
+type SessionPath = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Most bytes that a session may keep for its maker.
 const METADATA_LIMIT: usize = 16 * 1024;
 
@@ -27,6 +30,7 @@ const METADATA_LIMIT: usize = 16 * 1024;
 #[utoipa::path(
     post,
     path = "/sessions/create",
+    operation_id = "create_session",
     tag = "sessions",
     request_body = Option<CreateSessionBody<'static>>,
     responses((status = 200, description = "the session", body = CreateSessionAnswer<'static>), Refusals, BodyRefusals, Shortage),
@@ -52,11 +56,12 @@ pub(crate) async fn create(State(door): State<Door>, caller: Caller, request: Re
 #[utoipa::path(
     get,
     path = "/sessions/{id}",
+    operation_id = "show_session",
     tag = "sessions",
     params(("id" = String, Path, description = "the session's id")),
     responses((status = 200, description = "the session", body = SessionAnswer<'static>), Refusals),
 )]
-pub(crate) async fn show(State(door): State<Door>, caller: Caller, path: RawPathParams) -> Result<Response, Problem> {
+pub(crate) async fn show(State(door): State<Door>, caller: Caller, path: SessionPath) -> Result<Response, Problem> {
     let id = named_session(&path)?;
     let context = caller.admit(&door.gateway).await?;
     let session = door.gateway.session(&context, id).await?;
@@ -84,6 +89,7 @@ pub(crate) async fn show(State(door): State<Door>, caller: Caller, path: RawPath
 #[utoipa::path(
     get,
     path = "/sessions",
+    operation_id = "list_sessions",
     tag = "sessions",
     responses((status = 200, description = "the sessions", body = SessionsAnswer<'static>), Refusals),
 )]
@@ -106,11 +112,12 @@ pub(crate) async fn list(State(door): State<Door>, caller: Caller) -> Result<Res
 #[utoipa::path(
     delete,
     path = "/sessions/{id}",
+    operation_id = "delete_session",
     tag = "sessions",
     params(("id" = String, Path, description = "the session's id")),
     responses((status = 200, description = "it is gone", body = DeleteSessionAnswer<'static>), Refusals),
 )]
-pub(crate) async fn delete(State(door): State<Door>, caller: Caller, path: RawPathParams) -> Result<Response, Problem> {
+pub(crate) async fn delete(State(door): State<Door>, caller: Caller, path: SessionPath) -> Result<Response, Problem> {
     let id = named_session(&path)?;
     let context = caller.admit(&door.gateway).await?;
     door.gateway.delete_session(&context, id).await?;
@@ -139,8 +146,9 @@ fn read_new(text: &Bytes) -> Result<NewSession, Problem> {
 }
 
 /// The session that a path names. What cannot be an id is the id of no session.
-fn named_session(path: &RawPathParams) -> Result<&str, Problem> {
-    let id = path.iter().find(|(name, _)| *name == "id").map(|(_, id)| id);
+fn named_session(path: &SessionPath) -> Result<&str, Problem> {
+    let params = path.as_ref().ok().into_iter().flatten();
+    let id = params.filter(|(name, _)| *name == "id").map(|(_, id)| id).next();
     id.filter(|id| is_session_id(id))
         .ok_or_else(|| Problem::of_kind(ErrorKind::NotFound, "there is no session with this id"))
 }
@@ -157,15 +165,17 @@ mod tests {
     fn reads_new_sessions() {
         let check = |body: String, expected: Option<(Option<&str>, Option<u64>)>| {
             let read = read_new(&Bytes::from(body.clone())).ok();
-            let read = read.as_ref().map(|new| {
-                (new.metadata.as_ref().map(RawJson::as_str), new.ttl.as_ref().map(Duration::as_secs))
-            });
+            let read = read
+                .as_ref()
+                .map(|new| (new.metadata.as_ref().map(RawJson::as_str), new.ttl.as_ref().map(Duration::as_secs)));
             assert_eq!(read, expected, "{body}");
         };
         check("{}".to_owned(), Some((None, None)));
         check(r#"{"metadata":{"a" :1.0},"ttl_seconds":5}"#.to_owned(), Some((Some(r#"{"a" :1.0}"#), Some(5))));
         check(r#"{"metadata":null,"ttl_seconds":null}"#.to_owned(), Some((None, None)));
-        for bad in [r#"{"metadata":[]}"#, r#"{"ttl_seconds":0}"#, r#"{"ttl_seconds":-1}"#, r#"{"ttl_seconds":1.5}"#, "[]"] {
+        for bad in
+            [r#"{"metadata":[]}"#, r#"{"ttl_seconds":0}"#, r#"{"ttl_seconds":-1}"#, r#"{"ttl_seconds":1.5}"#, "[]"]
+        {
             check(bad.to_owned(), None);
         }
         check(format!(r#"{{"metadata":{{"a":"{}"}}}}"#, "x".repeat(METADATA_LIMIT)), None);

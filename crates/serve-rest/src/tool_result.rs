@@ -87,10 +87,22 @@ mod tests {
             assert_eq!((found.is_error, found.texts.as_slice()), (is_error, texts), "{result}");
         };
         check(r#"{"content":[{"type":"text","text":"a\n\"b\u00e9"}]}"#, false, &[r#"a\n\"b\u00e9"#]);
-        check(r#"{"isError":true,"content":[{"text":"x","type":"text"},{"type":"image","data":""},{"type":"text","text":""}]}"#, true, &["x", ""]);
-        check(r#"{"content":[{"type":"hologram","text":"no"},{"type":"resource","resource":{"text":"no"}}]}"#, false, &[]);
+        check(
+            r#"{"isError":true,"content":[{"text":"x","type":"text"},{"type":"image","data":""},{"type":"text","text":""}]}"#,
+            true,
+            &["x", ""],
+        );
+        check(
+            r#"{"content":[{"type":"hologram","text":"no"},{"type":"resource","resource":{"text":"no"}}]}"#,
+            false,
+            &[],
+        );
         check(r#"{"content":[{"type":"\u0074ext","text":"x"}]}"#, false, &["x"]);
-        check(r#"{"content":[1,null,"s",{"type":"text","text":"x"},{"type":"text","text":5},{"type":"text"}]}"#, false, &["x"]);
+        check(
+            r#"{"content":[1,null,"s",{"type":"text","text":"x"},{"type":"text","text":5},{"type":"text"}]}"#,
+            false,
+            &["x"],
+        );
         check(r#"{"content":[{"type":"text","text":"x","text":"y"}],"isError":true,"isError":false}"#, false, &["y"]);
         check(r#"{"content":"text"}"#, false, &[]);
         check(r#"{"content":[1e999, {"type":"text","text":"x"}]}"#, false, &["x"]);

@@ -21,6 +21,7 @@ const OURS: [&str; 3] = ["mcp_server", "mcp_server_uuid", "qualified_name"];
 #[utoipa::path(
     get,
     path = "/mcp/tools",
+    operation_id = "list_tools",
     tag = "tools",
     params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
     responses((status = 200, description = "the tools", body = ToolsAnswer), Refusals),
@@ -31,9 +32,8 @@ pub(crate) async fn list(State(door): State<Door>, caller: Caller) -> Result<Res
 }
 
 fn write(tools: &[ToolEntry], session_id: Option<&str>) -> JsonText {
-    let size = |entry: &ToolEntry| {
-        entry.tool.raw().as_bytes().len() + entry.server.len() + entry.qualified_name.len() + 128
-    };
+    let size =
+        |entry: &ToolEntry| entry.tool.raw().as_bytes().len() + entry.server.len() + entry.qualified_name.len() + 128;
     let mut text = JsonText::with_capacity(tools.iter().map(size).sum::<usize>() + 128);
     text.syntax("{\"tools\":[");
     for (place, entry) in tools.iter().enumerate() {

@@ -89,4 +89,3 @@ pub(crate) struct ProblemBody {
     #[schema(value_type = Object, required = false, nullable = false)]
     pub details: Option<RawJson>,
 }
-

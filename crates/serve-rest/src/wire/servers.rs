@@ -215,4 +215,3 @@ pub(crate) struct RemoveServerAnswer<'a> {
     #[schema(nullable = false)]
     pub remaining_servers_in_session: Option<usize>,
 }
-

@@ -118,4 +118,3 @@ pub(crate) struct DeleteSessionAnswer<'a> {
     /// Its id.
     pub deleted_session_id: &'a str,
 }
-

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct SearchBody {
     /// What is wanted, in plain words; not empty.
-    #[schema(required = true)]
+    #[schema(required = true, nullable = false)]
     pub query: Option<String>,
     /// How many tools at most. 5 when absent.
     #[schema(nullable = false, minimum = 1, maximum = 50)]
@@ -167,4 +167,3 @@ pub(crate) struct ListedTool {
     #[schema(value_type = Object)]
     pub input_schema: RawJson,
 }
-

@@ -65,7 +65,9 @@ async fn a_host_that_can_be_read_two_ways_is_refused() {
 async fn pages_of_other_origins_are_refused() {
     let check = async |allowed: &[&str], origin: &str, expected: bool| {
         let door = Door::with(rest(|rest| rest.allowed_origins = list(allowed))).await;
-        for request in [Request::post("/mcp/search", SEARCH), Request::new("GET", "/mcp/tools"), Request::new("GET", "/health")] {
+        for request in
+            [Request::post("/mcp/search", SEARCH), Request::new("GET", "/mcp/tools"), Request::new("GET", "/health")]
+        {
             let answer = door.ask(&request.with("Origin", origin)).await;
             assert_eq!(answer.header("vary"), Some("Origin"));
             if expected {
@@ -118,7 +120,9 @@ async fn pre_flights_are_answered_for_allowed_origins_only() {
 
         let answer = door.ask(&ask("https://evil.example")).await;
         answer.problem(403, "forbidden");
-        for name in ["access-control-allow-origin", "access-control-allow-private-network", "access-control-allow-methods"] {
+        for name in
+            ["access-control-allow-origin", "access-control-allow-private-network", "access-control-allow-methods"]
+        {
             assert_eq!(answer.header(name), None);
         }
     }
@@ -127,8 +131,15 @@ async fn pre_flights_are_answered_for_allowed_origins_only() {
 #[tokio::test]
 async fn forms_and_plain_text_are_refused() {
     let door = Door::open().await;
-    for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain; application/json"] {
-        for path in ["/mcp/execute", "/mcp/search", "/mcp/servers/add", "/mcp/servers/remove", "/sessions/create", "/tool"] {
+    for kind in [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/plain; application/json",
+    ] {
+        for path in
+            ["/mcp/execute", "/mcp/search", "/mcp/servers/add", "/mcp/servers/remove", "/sessions/create", "/tool"]
+        {
             let request = Request::post(path, r#"{"tool_name":"echo"}"#).with("Content-Type", kind);
             door.ask(&request).await.problem(415, "unsupported_media_type");
             let request = request.with("Origin", "http://localhost:3000");
@@ -153,7 +164,8 @@ async fn pages_never_change_servers_unless_listed_for_it() {
     let remove = r#"{"server_name":"demo"}"#;
     for (path, body) in [("/mcp/servers/add", ADD_URL), ("/add-server", ADD_URL), ("/mcp/servers/remove", remove)] {
         let request = Request::post(path, body);
-        let message = door.ask(&request.clone().with("Origin", "http://localhost:3000")).await.problem(403, "forbidden");
+        let message =
+            door.ask(&request.clone().with("Origin", "http://localhost:3000")).await.problem(403, "forbidden");
         assert!(message.contains("server.admin_origins"), "{message}");
         door.ask(&request.clone().with("Sec-Fetch-Site", "same-origin")).await.problem(403, "forbidden");
     }
@@ -201,7 +213,11 @@ async fn command_servers_can_be_switched_off() {
         (CommandServers::Never, Some("k3y"), false),
         (CommandServers::Never, None, false),
     ] {
-        let mut setup = Setup { key, engine: EngineConfig { command_servers: rule, ..EngineConfig::default() }, ..Setup::default() };
+        let mut setup = Setup {
+            key,
+            engine: EngineConfig { command_servers: rule, ..EngineConfig::default() },
+            ..Setup::default()
+        };
         setup.rest.command_servers = rule;
         let door = Door::with(setup).await;
         let request = Request::post("/mcp/servers/add", ADD_COMMAND).with("X-API-Key", "k3y");
@@ -304,7 +320,8 @@ async fn a_body_that_is_too_long_is_refused() {
 
     // Said to be long, and never sent.
     let mut connection = door.connect().await;
-    let head = "POST /mcp/execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
+    let head =
+        "POST /mcp/execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n";
     connection.send(&format!("{head}Content-Length: 1000000000\r\n\r\n")).await;
     connection.answer(false).await.problem(413, "too_large");
 
@@ -368,7 +385,9 @@ async fn long_and_many_headers_are_refused() {
     let base = Request::new("GET", "/mcp/tools");
     door.ask(&base.clone().with("X-Long", &"x".repeat(30_000))).await.ok();
     door.ask(&base.clone().with("X-Long", &"x".repeat(33_000))).await.problem(431, "headers_too_large");
-    door.ask(&Request::new("GET", &format!("/mcp/tools?{}", "x".repeat(33_000)))).await.problem(431, "headers_too_large");
+    door.ask(&Request::new("GET", &format!("/mcp/tools?{}", "x".repeat(33_000))))
+        .await
+        .problem(431, "headers_too_large");
     let many = (0..110).fold(base.clone(), |request, at| request.and(&format!("X-{at}"), "1"));
     door.ask(&many).await.problem(431, "headers_too_large");
     // What is far over the limit, hyper refuses before the door sees it.

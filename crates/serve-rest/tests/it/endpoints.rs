@@ -23,7 +23,10 @@ async fn execute_gives_the_result_byte_for_byte() {
         assert!(value["timestamp"].as_f64().unwrap() > 1.7e9);
         assert!(value.get("session_id").is_none());
         let result = &value["result"];
-        assert_eq!((&result["success"], &result["server"], &result["tool"]), (&json!(true), &json!("demo"), &json!("odd")));
+        assert_eq!(
+            (&result["success"], &result["server"], &result["tool"]),
+            (&json!(true), &json!("demo"), &json!("odd"))
+        );
         assert_eq!(result["content"], "café \"one\"\ntwo\n");
         uuid_of(&result["server_uuid"]);
     }
@@ -88,7 +91,9 @@ async fn tools_keep_all_that_was_declared() {
         let answer = door.get(path).await;
         let value = answer.ok();
         assert_eq!(value["total"], value["tools"].as_array().unwrap().len());
-        assert!(answer.body.contains(r#""_meta":{"a":1.50}"#) && answer.body.contains(r#"{"type":"object","x-new":[1.0]}"#));
+        assert!(
+            answer.body.contains(r#""_meta":{"a":1.50}"#) && answer.body.contains(r#"{"type":"object","x-new":[1.0]}"#)
+        );
         assert!(!answer.body.contains("spoofed"));
         let tools = value["tools"].as_array().unwrap();
         let of = |name: &str| tools.iter().find(|tool| tool["name"] == name).unwrap();
@@ -110,17 +115,21 @@ async fn servers_come_and_go() {
     assert_eq!((&demo["name"], &demo["transport"], &demo["state"]), (&json!("demo"), &json!("fake"), &json!("ready")));
     assert_eq!(demo["tool_count"], demo["tools"].as_array().unwrap().len());
 
-    let list = r#"{"mcpServers":{"more":{"url":"http://u:hush@127.0.0.1:1/mcp?key=hush","transport":"fake","headers":{"X-Secret":"hush"}},"demo":{"url":"http://127.0.0.1:1/","transport":"fake"},"bad":{}}}"#;
+    let list = r#"{"mcpServers":{"more":{"url":"http://127.0.0.1:1/mcp?key=hush","transport":"fake","headers":{"X-Secret":"hush"}},"demo":{"url":"http://127.0.0.1:1/","transport":"fake"},"bad":{}}}"#;
     let text = json!({"config_data": list}).to_string();
     let answer = door.post("/mcp/servers/add", &text).await;
     assert!(!answer.body.contains("hush"), "{answer:?}");
     let value = answer.ok();
     let added = &value["added_servers"][0];
     assert_eq!(value["success"], false);
-    assert_eq!((&added["name"], &added["transport"], &added["tools_count"]), (&json!("more"), &json!("fake"), &json!(1)));
+    assert_eq!(
+        (&added["name"], &added["transport"], &added["tools_count"]),
+        (&json!("more"), &json!("fake"), &json!(1))
+    );
     assert_eq!(added["url"], "http://127.0.0.1:1/mcp");
     let uuid = uuid_of(&added["uuid"]);
-    let mut failed: Vec<_> = value["failed_servers"].as_array().unwrap().iter().map(|server| server["name"].as_str().unwrap()).collect();
+    let mut failed: Vec<_> =
+        value["failed_servers"].as_array().unwrap().iter().map(|server| server["name"].as_str().unwrap()).collect();
     failed.sort_unstable();
     assert_eq!(failed, ["bad", "demo"]);
     assert_eq!(value["total_servers"], 2);
@@ -129,12 +138,18 @@ async fn servers_come_and_go() {
     door.post("/mcp/execute", r#"{"tool_name":"extra"}"#).await.ok();
 
     let value = door.post("/mcp/servers/remove", &json!({"server_uuid": uuid}).to_string()).await.ok();
-    assert_eq!((&value["success"], &value["removed_server"], &value["removed_server_uuid"]), (&json!(true), &json!("more"), &json!(uuid)));
+    assert_eq!(
+        (&value["success"], &value["removed_server"], &value["removed_server_uuid"]),
+        (&json!(true), &json!("more"), &json!(uuid))
+    );
     assert_eq!((&value["removed_tools_count"], &value["total_servers"]), (&json!(1), &json!(1)));
     assert_eq!(value["remaining_servers"].as_object().unwrap().values().collect::<Vec<_>>(), ["demo"]);
     door.post("/mcp/execute", r#"{"tool_name":"extra"}"#).await.problem(404, "not_found");
     // The old spelling.
-    let value = door.post("/add-server", r#"{"mcpServers":{"more":{"url":"http://127.0.0.1:1/","transport":"fake"}}}"#).await.ok();
+    let value = door
+        .post("/add-server", r#"{"mcpServers":{"more":{"url":"http://127.0.0.1:1/","transport":"fake"}}}"#)
+        .await
+        .ok();
     assert_eq!((&value["success"], &value["total_servers"]), (&json!(true), &json!(2)));
     door.post("/mcp/servers/remove", r#"{"server_name":"more"}"#).await.ok();
 }
@@ -165,16 +180,23 @@ async fn sessions_are_worlds_of_their_own() {
     for path in ["/mcp/tools", "/mcp/servers"] {
         assert_eq!(door.ask(&within(Request::new("GET", path))).await.ok()["session_id"], json!(id));
     }
-    assert_eq!(door.ask(&within(Request::post("/mcp/search", r#"{"query":"extra"}"#))).await.ok()["session_id"], json!(id));
+    assert_eq!(
+        door.ask(&within(Request::post("/mcp/search", r#"{"query":"extra"}"#))).await.ok()["session_id"],
+        json!(id)
+    );
 
     let value = door.get(&format!("/sessions/{id}")).await.ok();
     assert_eq!((&value["session_id"], &value["active"]), (&json!(id), &json!(true)));
     assert_eq!(value["metadata"], json!({"who": "me", "n": 1.5}));
-    let names: Vec<_> = value["connections"].as_array().unwrap().iter().map(|server| server["name"].as_str().unwrap()).collect();
+    let names: Vec<_> =
+        value["connections"].as_array().unwrap().iter().map(|server| server["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["demo", "more"]);
     assert!(value["last_accessed"].is_string() && value["total_tools"].is_u64());
     let more = &value["connections"][1];
-    assert_eq!((&more["transport"], &more["tools_count"], &more["tools"]), (&json!("fake"), &json!(1), &json!(["extra"])));
+    assert_eq!(
+        (&more["transport"], &more["tools_count"], &more["tools"]),
+        (&json!("fake"), &json!(1), &json!(["extra"]))
+    );
 
     let value = door.get("/sessions").await.ok();
     assert_eq!((&value["total"], &value["sessions"][0]["session_id"]), (&json!(1), &json!(id)));

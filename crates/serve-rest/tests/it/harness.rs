@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_api_key::ApiKeyAuth;
 use async_trait::async_trait;
-use gateway_core::{Connect, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream};
+use auth_api_key::ApiKeyAuth;
+use gateway_core::{Connect, EngineConfig, GatewayBuilder, Result, Secret, Transport, Upstream};
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
 use router_keyword::KeywordRouter;
 use serde_json::Value;
@@ -24,7 +24,6 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A gateway with its door on a free port of the loopback interface.
 pub struct Door {
     pub address: SocketAddr,
-    pub gateway: Gateway,
     pub demo: FakeServer,
     pub shutdown: CancellationToken,
     pub serving: JoinHandle<std::io::Result<()>>,
@@ -60,7 +59,11 @@ pub fn demo() -> FakeServer {
     FakeServer::new()
         .with_tool("echo", "Repeats the message that it is given", Tool::echo())
         .with_tool("odd", "Answers strangely", Tool::result(ODD_RESULT))
-        .with_tool("fail", "Always reports an error", Tool::result(r#"{"content":[{"type":"text","text":"no"}],"isError":true}"#))
+        .with_tool(
+            "fail",
+            "Always reports an error",
+            Tool::result(r#"{"content":[{"type":"text","text":"no"}],"isError":true}"#),
+        )
         .with_tool("hang", "Never answers", Tool::hang())
         .with_tool("slow", "Answers after a while", Tool::echo().after(Duration::from_millis(700)))
         .with_tool("steps", "Tells its progress", Tool::progress(3))
@@ -112,10 +115,10 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let door = router(gateway.clone(), setup.rest.clone(), Arc::new(|| "gateway_up 1\n".to_owned()));
+        let door = router(gateway, setup.rest.clone(), Arc::new(|| "gateway_up 1\n".to_owned()));
         let (rest, stop, grace) = (setup.rest, shutdown.clone(), setup.grace);
         let serving = tokio::spawn(async move { serve(listener, door, &rest, stop, grace).await });
-        Self { address, gateway, demo, shutdown, serving }
+        Self { address, demo, shutdown, serving }
     }
 
     /// Sends one request on a connection of its own.

@@ -98,7 +98,9 @@ async fn too_many_sessions_are_refused_for_now() {
 #[tokio::test]
 async fn paths_and_methods_that_do_not_exist() {
     let door = Door::open().await;
-    for path in ["/", "/nowhere", "/mcp", "/mcp/tools/", "/mcp//tools", "/MCP/tools", "/mcp/servers/%61dd", "/sessions/a/b"] {
+    for path in
+        ["/", "/nowhere", "/mcp", "/mcp/tools/", "/mcp//tools", "/MCP/tools", "/mcp/servers/%61dd", "/sessions/a/b"]
+    {
         door.get(path).await.problem(404, "not_found");
     }
     for (method, path, allow) in [
@@ -115,7 +117,7 @@ async fn paths_and_methods_that_do_not_exist() {
         let mut found: Vec<_> = answer.header("allow").unwrap().split(',').map(str::trim).collect();
         found.sort_unstable();
         assert_eq!(found.join(","), allow, "{answer:?}");
-        assert!(message.contains(found[0]), "{message}");
+        assert!(message.contains("Allow"), "{message}");
     }
     let answer = door.ask(&Request::new("HEAD", "/mcp/execute")).await;
     assert_eq!((answer.status, answer.header("allow")), (405, Some("POST")));
