@@ -181,7 +181,6 @@ fn the_example_file_says_the_defaults() {
     let text = text.expect("the example file");
     let defaults = Scene::new().load().expect("no mistakes");
     let example = Scene::new().file("config/gateway.toml", &text).load().unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(format!("{:?}", example.settings), format!("{:?}", defaults.settings));
     for line in defaults.effective.lines() {
         // A setting without a value stands there as a comment with an example.
         let expected = match line.strip_prefix("# ").and_then(|line| line.strip_suffix(" is not set")) {
@@ -190,6 +189,7 @@ fn the_example_file_says_the_defaults() {
         };
         assert!(text.contains(&expected) || line.is_empty(), "the example file lacks {expected:?}");
     }
+    assert_eq!(format!("{:?}", example.settings), format!("{:?}", defaults.settings));
     // Nothing in the effective configuration still counts as a default: the example says everything.
     for line in example.effective.lines().filter(|line| line.contains(" = ")) {
         assert!(line.contains("# file config/gateway.toml:"), "{line}");
