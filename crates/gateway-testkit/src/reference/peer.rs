@@ -213,7 +213,9 @@ impl Peer {
     fn start(self: &Arc<Self>, request: Request) {
         let (peer, token) = (Arc::clone(self), self.server.stop.child_token());
         lock(&self.requests).running.insert(request.id.clone(), token.clone());
-        self.server.counters.running.fetch_add(1, Relaxed);
+        // A subscription is no work: it only stands open.
+        let counted = u64::from(request.method != "subscriptions/listen");
+        self.server.counters.running.fetch_add(counted, Relaxed);
         self.server.requests.spawn(async move {
             let counters = &peer.server.counters;
             let outlet = &request.arrival.outlet;
@@ -222,20 +224,20 @@ impl Peer {
             tokio::select! {
                 biased;
                 () = token.cancelled() => {
-                    counters.cancelled_by_notification.fetch_add(1, Relaxed);
+                    counters.cancelled_by_notification.fetch_add(counted, Relaxed);
                 }
                 () = disconnected => {
-                    counters.cancelled_by_disconnect.fetch_add(1, Relaxed);
+                    counters.cancelled_by_disconnect.fetch_add(counted, Relaxed);
                 }
                 frame = peer.answer(&request) => {
                     // Counted down first: who has the answer must not find the request under way.
-                    counters.running.fetch_sub(1, Relaxed);
+                    counters.running.fetch_sub(counted, Relaxed);
                     lock(&peer.requests).running.remove(&request.id);
                     outlet.send(frame);
                     return;
                 }
             }
-            counters.running.fetch_sub(1, Relaxed);
+            counters.running.fetch_sub(counted, Relaxed);
             lock(&peer.requests).running.remove(&request.id);
         });
     }

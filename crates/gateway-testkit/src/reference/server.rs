@@ -32,7 +32,7 @@ pub(super) struct Counters {
     pub cancelled_by_notification: AtomicU64,
     /// Requests that the end of their response stream ended.
     pub cancelled_by_disconnect: AtomicU64,
-    /// Requests under way.
+    /// Requests under way, without subscriptions.
     pub running: AtomicU64,
     /// Source of page cursors that were never named before.
     pub pages: AtomicU64,

@@ -13,7 +13,7 @@ use crate::Suite;
 use crate::suite::{Verdict, ensure, ensure_eq, suite};
 
 /// How long a store may go on answering with an expired record.
-const FORGETTING: Duration = Duration::from_secs(20);
+const FORGETTING: Duration = Duration::from_secs(5);
 
 type Store = Arc<dyn SessionStore>;
 

@@ -16,7 +16,7 @@ use super::TransportCase;
 use crate::fakes::RecordedEvents;
 
 /// How long something that must happen may take.
-pub(super) const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(10);
 
 /// A live connection.
 pub(super) struct Link {
@@ -71,7 +71,7 @@ impl Link {
 
     /// Calls a tool that answers with text, and returns the text.
     pub(super) async fn text(&self, tool: &str, arguments: &str) -> Result<String, String> {
-        let result = self.call(tool, arguments).await;
+        let result = soon(tool, self.call(tool, arguments)).await?;
         text_of(&result.map_err(|error| format!("{tool} failed: {error:?}"))?)
     }
 
