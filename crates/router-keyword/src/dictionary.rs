@@ -1,8 +1,7 @@
 //! The inverted lists of all segments of an index, merged.
 //!
-//! The strengths are copied from the segments: eight bytes per posting. Following each term through hundreds of
-//! small segments instead takes four times as long as one large list does, and the directory of the segments'
-//! pieces nearly as much memory as the copy.
+//! The strengths are copied from the segments, eight bytes per posting: with 500 servers of 20 tools, following
+//! each term through the segments took four times as long as through one list.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use gateway_core::{Index, Match, Query, Result};
 use crate::config::KeywordConfig;
 use crate::explain::explain;
 use crate::query::Wanted;
-use crate::rank::{Catalogue, Scored, Sums};
+use crate::rank::{Catalogue, Sums};
 
 /// The index of a [`KeywordRouter`](crate::KeywordRouter).
 pub(crate) struct KeywordIndex {
@@ -29,14 +29,12 @@ impl KeywordIndex {
             return Vec::new();
         }
         let wanted = Wanted::new(query.text, catalogue.tools(), catalogue.dictionary(), config);
+        // Not a number counts as no limit.
+        let floor = config.floor.max(query.min_score);
         let best = catalogue.best(&wanted.terms, config.server_prior, query.limit, query.visible, &self.sums);
-        let score = |scored: &Scored| wanted.demand.score(scored.sum);
-        if best.first().is_none_or(|first| score(first) < config.floor) {
-            return Vec::new();
-        }
-        best.iter()
-            .map(|scored| (scored.tool, score(scored)))
-            .take_while(|(_, score)| *score >= config.tail && *score >= query.min_score)
+        best.into_iter()
+            .map(|scored| (scored.tool, wanted.demand.score(scored.sum)))
+            .take_while(|(_, score)| *score >= floor)
             .map(|(tool, score)| Match { tool, score, reasoning: explain(query.text, &wanted, catalogue, tool) })
             .collect()
     }

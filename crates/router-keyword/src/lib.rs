@@ -5,11 +5,12 @@
 //!
 //! | room | what it turns into what |
 //! |---|---|
-//! | `tokenize` | a text → its terms: identifiers split, case and diacritics folded, English stemmed |
+//! | `pieces` | a text → its words, identifiers split |
+//! | `tokenize` | a text → its terms: case and diacritics folded, English stemmed, neighbours joined |
 //! | `fields`, `schema` | a tool → its texts, each with the field it stands in |
 //! | `segment` | the tools of one server → an inverted list with one strength per term and tool |
-//! | `dictionary` | the segments of an index → one sorted list of terms |
-//! | `query` | a query → weighted terms |
+//! | `dictionary` | the segments of an index → one inverted list |
+//! | `query`, `related` | a query → weighted terms |
 //! | `score` | the BM25F formulas |
 //! | `rank` | weighted terms → the best tools |
 //! | `calibrate` | a BM25F sum → a score in 0..=1 |

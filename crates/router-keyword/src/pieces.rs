@@ -119,7 +119,7 @@ fn is_spaceless(c: char) -> bool {
         | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' // ideographs
         | '\u{AC00}'..='\u{D7FF}'     // Hangul
         | '\u{FF66}'..='\u{FF9F}'     // half-width Katakana
-        | '\u{20000}'..='\u{3FFFD}')  // ideographs
+        | '\u{20000}'..='\u{3FFFD}') // ideographs
 }
 
 #[cfg(test)]

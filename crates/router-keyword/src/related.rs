@@ -45,7 +45,8 @@ static RELATED: LazyLock<FxHashMap<Term, Vec<Related>>> = LazyLock::new(|| {
     for group in GROUPS {
         let mut members = Vec::new();
         for word in group.split(' ') {
-            tokenizer.tokenize(word, Joining::Identifiers, &mut |token| members.push(Related { term: token.term, word }));
+            tokenizer
+                .tokenize(word, Joining::Identifiers, &mut |token| members.push(Related { term: token.term, word }));
         }
         for member in &members {
             let others = all.entry(member.term).or_default();
@@ -58,4 +59,23 @@ static RELATED: LazyLock<FxHashMap<Term, Vec<Related>>> = LazyLock::new(|| {
 /// The words that `term` may stand for; the same one may come twice.
 pub(crate) fn related(term: Term) -> &'static [Related] {
     RELATED.get(&term).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inflected_words_and_stop_words_have_relations() {
+        let check = |word: &str, expected: &[&str]| {
+            let mut found = Vec::new();
+            Tokenizer::new().tokenize(word, Joining::Identifiers, &mut |token| {
+                found.extend(related(token.term).iter().map(|related| related.word));
+            });
+            assert_eq!(found, expected, "{word}");
+        };
+        check("removing", &["delete", "drop", "erase", "clear", "rid"]);
+        check("which", &["list", "show", "enumerate", "browse", "what", "all", "get"]);
+        check("kubernetes", &[]);
+    }
 }

@@ -3,6 +3,7 @@
 //! One pass over the raw text, without building a tree. Whatever stands in a place where another kind of value
 //! belongs is passed over, as is what lies too deep. Servers send schemas of every shape, some of them hostile.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use gateway_core::RawJson;
@@ -87,7 +88,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             if self.inside == Inside::Properties {
                 (self.emit)(Field::ParameterName, &key);
             }
@@ -138,5 +139,65 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(schema: &str, expected: &[&str]) {
+        let raw = RawJson::parse(schema.to_owned()).expect("valid");
+        let mut found = Vec::new();
+        each_text(&raw, &mut |field, text| {
+            let mark = if field == Field::ParameterName { "." } else { "" };
+            found.push(format!("{mark}{text}"));
+        });
+        assert_eq!(found, expected, "{schema}");
+    }
+
+    #[test]
+    fn reads_names_and_descriptions_at_every_depth() {
+        check("{}", &[]);
+        check(
+            r#"{"type":"object","title":"Arguments","description":"not a parameter",
+                "properties":{"path":{"type":"string","description":"Where"},"title":{"title":"Heading"}}}"#,
+            &[".path", "Where", ".title", "Heading"],
+        );
+        check(
+            r#"{"properties":{"items":{"type":"array","items":{"properties":{"sku":{"enum":["a","b",1,null]}}}}}}"#,
+            &[".items", ".sku", "a", "b"],
+        );
+        check(
+            r##"{"properties":{"at":{"$ref":"#/$defs/Place"}},"$defs":{"Place":{"properties":{"city":{}}}}}"##,
+            &[".at", ".city"],
+        );
+        check(r#"{"oneOf":[{"title":"not a parameter","properties":{"a":{"anyOf":[{"const":"x"}]}}}]}"#, &[".a", "x"]);
+    }
+
+    #[test]
+    fn passes_over_what_is_no_schema() {
+        check(r#"{"properties":null,"items":7,"$defs":"x","oneOf":{"a":1}}"#, &[]);
+        check(
+            r#"{"properties":{"a":true,"b":null,"c":[1,"x"],"d":{"description":5,"enum":"z"}}}"#,
+            &[".a", ".b", ".c", ".d", "z"],
+        );
+        check(r#"{"properties":{"a":{"description":{"description":"x"}}}}"#, &[".a"]);
+        check(r#"{"properties":{"a":{},"a":{}}}"#, &[".a", ".a"]);
+        check(r#"{"properties":{"a":{},"b":{"description":"\ud800"},"c":{}}}"#, &[".a", ".b"]);
+        check(r#"{"properties":{"big":{"const":1e999}}}"#, &[".big"]);
+    }
+
+    #[test]
+    fn depth_and_number_are_bounded() {
+        let deep = format!("{}1{}", r#"{"properties":{"p":"#.repeat(20_000), "}}".repeat(20_000));
+        let lists = format!(r#"{{"properties":{{"p":{{"anyOf":{}{}}}}}}}"#, "[".repeat(50_000), "]".repeat(50_000));
+        let many: Vec<String> = (0..50_000).map(|place| format!(r#""p{place}":{{}}"#)).collect();
+        let wide = format!(r#"{{"properties":{{{}}}}}"#, many.join(","));
+        for (schema, most) in [(deep, MAX_DEPTH), (lists, 1), (wide, MAX_TEXTS)] {
+            let mut count = 0;
+            each_text(&RawJson::parse(schema).expect("valid"), &mut |_, _| count += 1);
+            assert!((1..=most).contains(&count), "{count} of at most {most}");
+        }
     }
 }

@@ -25,3 +25,28 @@ pub(crate) fn rarity(having: u32, tools: u32) -> f32 {
     let (having, tools) = (having as f32, tools as f32 + BACKGROUND_TOOLS);
     (1.0 + (tools - having + 0.5) / (having + 0.5)).ln()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frequency_falls_with_length_and_saturates() {
+        let field = FieldConfig { weight: 2.0, b: 0.5, usual_words: 10.0 };
+        assert_eq!(weighted_frequency(&field, 1.0, 10.0), 2.0);
+        assert!(weighted_frequency(&field, 1.0, 20.0) < 2.0);
+        assert!(weighted_frequency(&field, 1.0, 5.0) > 2.0);
+        let extreme = FieldConfig { weight: 1.0, b: 1.0, usual_words: 10.0 };
+        assert!(weighted_frequency(&extreme, 1.0, 0.0).is_finite());
+        assert!(saturate(1.0, 1.2) < saturate(2.0, 1.2) && saturate(1e9, 1.2) <= 1.0);
+    }
+
+    #[test]
+    fn rare_words_say_more_and_none_says_nothing() {
+        for tools in [1_u32, 5, 10_000] {
+            let rarities: Vec<f32> = [0, 1, tools.div_ceil(2), tools].map(|having| rarity(having, tools)).to_vec();
+            assert!(rarities.is_sorted_by(|a, b| a >= b), "{rarities:?}");
+            assert!(rarities[3] > 0.0);
+        }
+    }
+}

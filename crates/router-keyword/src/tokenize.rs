@@ -65,7 +65,8 @@ pub(crate) enum Kind {
     Stop,
     /// Two or more words written as one.
     Joined,
-    /// All words of a short text: the same name, whatever joins or parts its words.
+    /// All words of a short text, without stop words where it has others: the same name, whatever joins or parts
+    /// its words.
     Whole,
 }
 
@@ -93,7 +94,8 @@ impl Tokenizer {
     /// Hands the terms of `text` to `emit`. A joined term may come more than once.
     pub(crate) fn tokenize(&mut self, text: &str, joining: Joining, emit: &mut dyn FnMut(Token)) {
         let mut word = mem::take(&mut self.word);
-        let (mut identifier, mut whole, mut pair) = (Joined::default(), Joined::default(), Joined::default());
+        let (mut identifier, mut pair) = (Joined::default(), Joined::default());
+        let (mut whole, mut telling) = (Joined::default(), Joined::default());
         for piece in pieces(text) {
             let (start, end) = (piece.start, piece.end);
             if !piece.glued {
@@ -101,6 +103,7 @@ impl Tokenizer {
             }
             if piece.spaceless {
                 whole.spoil();
+                telling.spoil();
                 pair.clear();
                 spaceless(&text[start..end], start, emit);
                 continue;
@@ -114,6 +117,7 @@ impl Tokenizer {
                 if kind == Kind::Stop {
                     pair.clear();
                 } else {
+                    telling.push(&word, start, end);
                     pair.slide(&word, start, end);
                     pair.emit(self, emit);
                 }
@@ -121,6 +125,7 @@ impl Tokenizer {
         }
         identifier.finish(self, emit);
         if joining == Joining::Neighbours {
+            let whole = if telling.words > 0 { telling } else { whole };
             whole.emit_whole(self, emit);
         }
         self.word = word;
@@ -271,4 +276,89 @@ fn fingerprint(word: &str) -> Term {
     let mut hasher = FxHasher::default();
     hasher.write(word.as_bytes());
     hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The terms of `text` with the words they were made from, by kind.
+    fn tokens(text: &str, joining: Joining) -> Vec<(Term, Kind, &str)> {
+        let mut tokens = Vec::new();
+        Tokenizer::new().tokenize(text, joining, &mut |token| {
+            tokens.push((token.term, token.kind, &text[token.start..token.end]));
+        });
+        tokens
+    }
+
+    fn words(text: &str) -> Vec<Term> {
+        tokens(text, Joining::Neighbours)
+            .into_iter()
+            .filter(|(_, kind, _)| matches!(kind, Kind::Word | Kind::Number))
+            .map(|(term, ..)| term)
+            .collect()
+    }
+
+    #[test]
+    fn different_spellings_are_one_term() {
+        for (one, other) in [
+            ("createIssue", "create issues"),
+            ("create_issue", "Creating ISSUE"),
+            ("HTTPServer", "http servers"),
+            ("Café Übersicht", "cafe ubersicht"),
+            ("cafe\u{301}", "CAFÉ"),
+            ("ＡＢＣ１", "abc1"),
+            ("ﬁle", "file"),
+            ("İstanbul", "istanbul"),
+            ("ΑΘΗΝΑ Αθήνα", "αθηνα αθηνα"),
+            ("ﾌｧｲﾙ", "ファイル"),
+            ("the user's files, please", "user file"),
+            ("", "the of and"),
+        ] {
+            assert_eq!(words(one), words(other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn different_words_are_different_terms() {
+        for (one, other) in [("がく", "かく"), ("create", "delete"), ("й", "и"), ("1", "2"), ("कल", "कला")]
+        {
+            assert_ne!(words(one), words(other), "{one:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn joins_neighbours_and_identifiers() {
+        let check = |text: &str, joining: Joining, kind: Kind, expected: &[&str]| {
+            let found: Vec<&str> =
+                tokens(text, joining).into_iter().filter(|token| token.1 == kind).map(|token| token.2).collect();
+            assert_eq!(found, expected, "{text}");
+        };
+        use Joining::{Identifiers, Neighbours};
+        check("call read_file now", Identifiers, Kind::Joined, &["read_file"]);
+        check("key vault secret", Neighbours, Kind::Joined, &["key vault", "vault secret"]);
+        check("key of vault", Neighbours, Kind::Joined, &[]);
+        check("who_is", Neighbours, Kind::Joined, &["who_is"]);
+        check("key vault", Neighbours, Kind::Whole, &["key vault"]);
+        check("search", Neighbours, Kind::Whole, &["search"]);
+        check("please open a door", Neighbours, Kind::Whole, &["open a door"]);
+        check("who_is", Neighbours, Kind::Whole, &["who_is"]);
+        check("搜索 web", Neighbours, Kind::Whole, &[]);
+        check("one two three four five six seven eight nine", Neighbours, Kind::Whole, &[]);
+        check("读取文件 x", Neighbours, Kind::Word, &["读取", "取文", "文件", "x"]);
+        check("读", Neighbours, Kind::Word, &["读"]);
+        check("base64", Neighbours, Kind::Number, &["64"]);
+        let joined = |text, joining| {
+            let token = tokens(text, joining).into_iter().find(|token| token.1 == Kind::Joined);
+            token.map(|token| token.0)
+        };
+        assert_eq!(joined("key vaults", Neighbours), joined("keyVault", Identifiers));
+        assert_eq!(joined("key vault", Neighbours), words("keyvault").first().copied());
+    }
+
+    #[test]
+    fn long_words_are_cut_alike() {
+        let (long, longer) = ("é".repeat(500), "é".repeat(100_000));
+        assert_eq!(words(&long), words(&longer));
+    }
 }

@@ -53,10 +53,24 @@ struct ToolLine {
     server_description: String,
 }
 
+/// The lines of one server.
+#[derive(Default)]
+struct ServerLines {
+    name: String,
+    about: String,
+    /// The id and the name of each tool.
+    ids: Vec<(String, String)>,
+    declared: Vec<RawJson>,
+}
+
+/// The tools by server, and where each id stands.
+type Corpus = (Vec<Arc<ServerTools>>, HashMap<String, ToolRef>);
+
 /// Reads all sets in `folder`: each a folder with `queries.jsonl.gz` and either `corpus.jsonl.gz` or a file
 /// `CORPUS` that holds the relative path of one.
 pub fn read_sets(folder: &Path) -> Result<Vec<Set>> {
-    let mut folders: Vec<PathBuf> = fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
+    let mut folders: Vec<PathBuf> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<_>>()?;
     folders.retain(|folder| folder.join("queries.jsonl.gz").is_file());
     folders.sort();
     folders.iter().map(|folder| read_set(folder)).collect()
@@ -81,27 +95,27 @@ fn read_set(folder: &Path) -> Result<Set> {
     Ok(Set { name, queries, servers })
 }
 
-fn read_corpus(path: &Path) -> Result<(Vec<Arc<ServerTools>>, HashMap<String, ToolRef>)> {
-    let mut servers: Vec<(String, String, Vec<(String, String, RawJson)>)> = Vec::new();
+fn read_corpus(path: &Path) -> Result<Corpus> {
+    let mut servers: Vec<ServerLines> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for line in read_lines::<ToolLine>(path)? {
         let place = *known.entry(line.server.clone()).or_insert(servers.len());
         if place == servers.len() {
-            servers.push((line.server, line.server_description, Vec::new()));
+            servers.push(ServerLines { name: line.server, about: line.server_description, ..ServerLines::default() });
         }
         let declared = RawJson::from_value(&serde_json::json!({
             "name": line.name,
             "description": line.description,
             "inputSchema": line.input_schema,
         }))?;
-        servers[place].2.push((line.id, line.name, declared));
+        servers[place].ids.push((line.id, line.name));
+        servers[place].declared.push(declared);
     }
     let (mut all, mut places) = (Vec::new(), HashMap::new());
-    for (server, (name, about, tools)) in (0..).zip(servers) {
-        let ids: Vec<(String, String)> = tools.iter().map(|(id, name, _)| (id.clone(), name.clone())).collect();
-        let tools = ServerTools::new(name, about, tools.into_iter().map(|(.., raw)| raw).collect());
+    for (server, lines) in (0..).zip(servers) {
+        let tools = ServerTools::new(lines.name, lines.about, lines.declared);
         let by_name: HashMap<&str, u32> = tools.tools().iter().map(|tool| tool.name()).zip(0..).collect();
-        for (id, name) in ids {
+        for (id, name) in lines.ids {
             // A name that a server has twice counts once, as in the gateway.
             places.extend(by_name.get(name.as_str()).map(|tool| (id, ToolRef { server, tool: *tool })));
         }

@@ -55,7 +55,10 @@ async fn run(folder: &Path) -> Result<(), Box<dyn Error>> {
     if sets.is_empty() {
         return Err(format!("{} has no sets of queries", folder.display()).into());
     }
-    println!("{:<14} {:>7} {:>8} {:>5} {:>5} {:>5}   first is right / wrong / none", "set", "queries", "nDCG@10", "R@1", "R@5", "R@10");
+    println!(
+        "{:<14} {:>7} {:>8} {:>5} {:>5} {:>5}   first is right / wrong / none",
+        "set", "queries", "nDCG@10", "R@1", "R@5", "R@10"
+    );
     let mut all = Vec::new();
     for set in &sets {
         let index = KeywordRouter::default().index(&set.servers).await?;
@@ -105,6 +108,12 @@ async fn print_nonsense(set: &Set, index: &dyn Index) -> Result<(), Box<dyn Erro
             answered.push(format!("{text:?} -> {}/{tool} {:.2}", server.server(), first.score));
         }
     }
-    println!("{}: {} of {} nonsense queries answered. {}", set.name, answered.len(), NONSENSE.len(), answered.join(", "));
+    println!(
+        "{}: {} of {} nonsense queries answered. {}",
+        set.name,
+        answered.len(),
+        NONSENSE.len(),
+        answered.join(", ")
+    );
     Ok(())
 }

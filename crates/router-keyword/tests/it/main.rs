@@ -1,0 +1,6 @@
+//! The router, from outside.
+
+mod catalogue;
+mod conformance;
+mod ranking;
+mod sharing;

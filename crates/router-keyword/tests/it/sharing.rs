@@ -1,0 +1,52 @@
+//! Indexes over changing sets of servers.
+
+use std::sync::Arc;
+
+use gateway_core::{Router, ServerTools};
+use router_keyword::KeywordRouter;
+
+use crate::catalogue::{index, name, rank, server, servers, tool};
+
+const QUERIES: [&str; 4] = ["create issue", "list pods", "time in Prague", "brew coffee"];
+
+/// What a router that already knows the other servers finds equals what a new one finds.
+#[tokio::test]
+async fn what_was_indexed_before_makes_no_difference() {
+    let router = KeywordRouter::default();
+    let mut sets: Vec<Vec<Arc<ServerTools>>> = vec![servers(), servers().into_iter().rev().collect(), Vec::new()];
+    let mut changed = servers();
+    changed[1] = server("kubernetes", "", &[tool("brew_coffee", "Brews coffee", &[])]);
+    sets.push(changed);
+    let twice = servers().into_iter().chain(servers()).collect();
+    sets.push(twice);
+    let mut kept = Vec::new();
+    for servers in &sets {
+        kept.push(router.index(servers).await.expect("it needs no service"));
+    }
+    for (servers, shared) in sets.iter().zip(&kept) {
+        let fresh = index(servers).await;
+        for query in QUERIES {
+            assert_eq!(rank(&**shared, query).await, rank(&*fresh, query).await, "{query}");
+        }
+    }
+    let coffee = rank(&*kept[3], "brew coffee").await;
+    assert_eq!(name(&sets[3], &coffee[0]), "brew_coffee");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_ask_at_once_and_each_gets_its_answer() {
+    let servers = servers();
+    let index = index(&servers).await;
+    let mut expected = Vec::new();
+    for query in QUERIES {
+        expected.push(rank(&*index, query).await);
+    }
+    let mut tasks = tokio::task::JoinSet::new();
+    for place in 0..200 {
+        let (index, expected) = (Arc::clone(&index), expected[place % 4].clone());
+        tasks.spawn(async move { assert_eq!(rank(&*index, QUERIES[place % 4]).await, expected) });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.expect("equal answers");
+    }
+}
