@@ -17,7 +17,8 @@ use rustix::process::Pid;
 /// The guard of this process.
 pub(super) static GUARD: Guard = Guard::new();
 
-/// `+ N` adds a group, `- N` removes it, `?` forgets those that do not exist any more.
+/// `+ N` adds a group, `- N` removes it, `?` forgets those that do not exist any more. `kill` is written
+/// in the one way that dash, bash and busybox all take.
 const SCRIPT: &str = r#"
 trap '' INT TERM HUP QUIT
 groups=' '
@@ -26,10 +27,10 @@ while read -r verb group; do
     case $verb in
         +) groups="$groups$group " ;;
         -) case $groups in *" $group "*) forget "$group" ;; esac ;;
-        '?') for group in $groups; do kill -s 0 -- "-$group" || forget "$group"; done ;;
+        '?') for group in $groups; do kill -0 "-$group" || forget "$group"; done ;;
     esac
 done
-for group in $groups; do kill -s KILL -- "-$group"; done
+for group in $groups; do kill -9 "-$group"; done
 "#;
 
 /// Longest line that is written to the guard: a sign, a space, a number, a line end.

@@ -101,6 +101,48 @@ async fn a_leader_that_ends_first_takes_its_helpers_along() {
     assert_eq!(heard.closed.lock().expect("no panic").len(), 1);
 }
 
+#[tokio::test]
+async fn a_question_that_is_never_answered_holds_nobody_up() {
+    let transport = transport();
+    let upstream = open(&transport, odd(&[])).await;
+    let asking = tokio::spawn({
+        let upstream = Arc::clone(&upstream);
+        async move { ask(&upstream, "ask", r#"{"method":"think"}"#).await }
+    });
+    ask(&upstream, "echo", "{}").await.expect("an answer");
+    within(upstream.close()).await;
+    assert!(asking.await.expect("no panic").is_err());
+    within(transport.drained()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_servers_start_and_end_side_by_side() {
+    let transport = Arc::new(transport());
+    let servers: Vec<_> = (0..30)
+        .map(|number| {
+            let transport = Arc::clone(&transport);
+            tokio::spawn(async move {
+                let upstream = open(&transport, odd(&[])).await;
+                let params = format!(r#"{{"number": {number}}}"#);
+                let answer = ask(&upstream, "echo", &params).await.expect("an answer");
+                assert_eq!(answer.as_str(), params);
+                let group = group(&upstream);
+                if number % 2 == 0 {
+                    within(upstream.close()).await;
+                }
+                group
+            })
+        })
+        .collect();
+    let mut groups = Vec::new();
+    for server in servers {
+        groups.push(server.await.expect("no panic"));
+    }
+    within(transport.drained()).await;
+    groups.retain(|group| is_alive(*group));
+    assert!(groups.is_empty(), "{groups:?}");
+}
+
 #[test]
 fn a_runtime_that_is_dropped_leaves_nothing() {
     let runtime = || tokio::runtime::Runtime::new().expect("a runtime");

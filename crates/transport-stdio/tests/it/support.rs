@@ -35,6 +35,7 @@ impl UpstreamEvents for Heard {
     async fn asked(&self, method: &str, params: RawJson) -> Result<RawJson> {
         match method {
             "roots/list" => Ok(json(&format!(r#"{{"you-said":{}}}"#, params.as_str()))),
+            "think" => std::future::pending().await,
             "break" => Err(Error::new(ErrorKind::Internal, "answer: broken")),
             _ => Err(Error::new(ErrorKind::NotFound, "answer: nobody knows this")),
         }
