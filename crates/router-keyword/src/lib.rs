@@ -39,6 +39,8 @@ mod config;
 mod dictionary;
 mod explain;
 mod fields;
+#[cfg(doctest)]
+mod guide;
 mod index;
 mod pieces;
 mod query;
