@@ -43,7 +43,7 @@ impl CallEvents {
     pub async fn next(&mut self) -> Result<Option<CallEvent>> {
         loop {
             while let Some(event) = self.ready.pop_front() {
-                match self.read(event) {
+                match self.read(&event) {
                     Ok(None) => {}
                     read => return read,
                 }
@@ -94,7 +94,7 @@ impl CallEvents {
     }
 
     /// Turns an event of the wire into one of ours; `None` for one that this client does not know.
-    fn read(&mut self, event: Event) -> Result<Option<CallEvent>> {
+    fn read(&mut self, event: &Event) -> Result<Option<CallEvent>> {
         let unexpected =
             |error: serde_json::Error| Error::Unexpected(format!("an event is not as it should be: {error}"));
         let read = match event.name.as_slice() {

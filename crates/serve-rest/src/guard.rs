@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
@@ -103,12 +103,17 @@ impl Rules {
         Ok(())
     }
 
-    fn check(&self, request: &Request, connection: Option<&Connection>, request_id: &str) -> Result<Caller, Problem> {
-        let head = Head::of(request);
-        self.size(&head)?;
+    fn check(
+        &self,
+        head: &Head<'_>,
+        request: &Request,
+        connection: Option<&Connection>,
+        request_id: &str,
+    ) -> Result<Caller, Problem> {
+        self.size(head)?;
         let local_address = connection.and_then(|connection| connection.local).map(|local| local.ip().to_canonical());
-        let loopback_host = self.host(&head, request, local_address)?;
-        let page = self.page(&head)?;
+        let loopback_host = self.host(head, request, local_address)?;
+        let page = self.page(head)?;
         let loopback_peer = connection.is_some_and(|connection| connection.peer.ip().to_canonical().is_loopback());
         // A proxy on this machine looks like a local program. Most say what they are; nginx as it comes
         // does not, but it speaks HTTP/1.0.
@@ -117,7 +122,7 @@ impl Rules {
             request_id: request_id.to_owned(),
             session_id: head.session_id.text("X-Session-ID")?.map(|id| id.trim().to_owned()),
             credentials: Credentials {
-                token: token(&head)?,
+                token: token(head)?,
                 local: loopback_peer && loopback_host && direct && page == Page::None,
             },
             page,
@@ -130,23 +135,25 @@ impl Rules {
 /// Lets a request through to its handler, or not; gives every answer its id, its CORS headers and, where
 /// it failed, its body.
 pub(crate) async fn guard(State(door): State<Door>, mut request: Request, next: Next) -> Response {
-    let request_id = Head::of(&request).request_id();
     let connection = request.extensions_mut().remove::<Connection>();
     let method = request.method().clone();
+    let head = Head::of(&request);
+    let request_id = head.request_id();
+    let is_preflight = method == Method::OPTIONS && head.traces.preflight && head.origin.is_present();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let is_preflight = method == Method::OPTIONS
-        && origin.is_some()
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let checked = door.rules().check(&head, &request, connection.as_ref(), &request_id);
 
     let mut allowed_origin = None;
-    let response = match door.rules().check(&request, connection.as_ref(), &request_id) {
+    let response = match checked {
         Err(problem) => problem.into_response(),
         Ok(caller) => {
             allowed_origin = origin;
             if is_preflight {
                 preflight(request.headers())
             } else {
-                let span = tracing::info_span!("rest", %request_id, %method, path = request.uri().path());
+                // The pattern, not the path: who knows a session's id may use it.
+                let path = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
+                let span = tracing::info_span!("rest", %request_id, %method, path);
                 request.extensions_mut().insert(caller);
                 run(next.run(request), connection.as_ref()).instrument(span).await
             }

@@ -37,6 +37,11 @@ impl<'a> Single<'a> {
             Self::Repeated => Err(Problem::invalid(format!("the header {name} must not be repeated"))),
         }
     }
+
+    /// Whether it is there at all.
+    pub(crate) fn is_present(self) -> bool {
+        !matches!(self, Self::Absent)
+    }
 }
 
 /// The parts of a head that decide about a request.
