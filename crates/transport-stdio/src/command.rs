@@ -1,5 +1,6 @@
 //! From the words of a server list to a program that can be started.
 
+use std::ffi::OsStr;
 use std::process::{Command as Program, Stdio};
 
 use gateway_core::{Command, Error, ErrorKind, Result};
@@ -25,6 +26,9 @@ pub(crate) fn program(command: &Command) -> Result<Program> {
         program.env_clear();
         program.envs(KEPT.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
     }
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_our_secret(name)) {
+        program.env_remove(name);
+    }
     program.envs(command.env.iter().map(|(name, value)| (name, value.expose())));
     if let Some(cwd) = &command.cwd {
         program.current_dir(cwd);
@@ -32,6 +36,28 @@ pub(crate) fn program(command: &Command) -> Result<Program> {
     Ok(program)
 }
 
+/// Whether a variable belongs to the gateway alone: whoever has its key may start programs.
+fn is_our_secret(name: &OsStr) -> bool {
+    name == "GATEWAY_API_KEY" || name.as_encoded_bytes().starts_with(b"GATEWAY__")
+}
+
 fn invalid(message: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidRequest, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateways_own_secrets_stay_with_it() {
+        for (name, expected) in [
+            ("GATEWAY_API_KEY", true),
+            ("GATEWAY__AUTH__API_KEY", true),
+            ("GATEWAY_PORT", false),
+            ("GITHUB_TOKEN", false),
+        ] {
+            assert_eq!(is_our_secret(OsStr::new(name)), expected, "{name}");
+        }
+    }
 }
