@@ -76,18 +76,12 @@ impl Invoke for Concurrency {
 }
 
 impl Concurrency {
-    async fn wait<'a>(
-        &self,
-        places: &'a Places,
-        context: &Context,
-        call: &Call,
-    ) -> Result<SemaphorePermit<'a>> {
+    async fn wait<'a>(&self, places: &'a Places, context: &Context, call: &Call) -> Result<SemaphorePermit<'a>> {
         let _waiter = Waiter::enter(&places.waiting, self.max_waiting).ok_or_else(|| {
             let why = format!("and {} calls are waiting already", self.max_waiting);
             no_place(call, &why)
         })?;
-        let place =
-            async { places.free.acquire().await.map_err(|_| no_place(call, "and none will come free")) };
+        let place = async { places.free.acquire().await.map_err(|_| no_place(call, "and none will come free")) };
         let patience = call.server.spec().limits().request_timeout();
         let patience_end = if patience.is_zero() { None } else { Instant::now().checked_add(patience) };
         let (end, is_callers) = match (context.deadline(), patience_end) {

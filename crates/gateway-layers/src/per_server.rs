@@ -56,3 +56,72 @@ impl<T> PerServer<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use gateway_core::{Call, Context, Gateway, Invoke, Layer, RawJson, Result, ToolCall};
+    use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, builder, context, spec};
+
+    use super::*;
+
+    /// Keeps the servers of all calls.
+    #[derive(Clone, Debug, Default)]
+    struct Seen(Arc<Mutex<Vec<Arc<Server>>>>);
+
+    #[async_trait]
+    impl Invoke for Seen {
+        async fn invoke(&self, _context: &Context, call: &Call) -> Result<RawJson> {
+            self.0.lock().expect("no panic").push(Arc::clone(&call.server));
+            Ok(RawJson::empty_object())
+        }
+    }
+
+    impl Layer for Seen {
+        fn layer(&self, _inner: Arc<dyn Invoke>) -> Arc<dyn Invoke> {
+            Arc::new(self.clone())
+        }
+    }
+
+    /// A gateway with so many servers, and the servers.
+    async fn servers(count: usize) -> (Gateway, Vec<Arc<Server>>) {
+        let names: Vec<_> = (0..count).map(|number| format!("s{number}")).collect();
+        let fake = FakeServer::new().with_tool("echo", "", Answer::echo());
+        let transport = names.iter().fold(FakeTransport::new(), |all, name| all.with_server(name, &fake));
+        let seen = Seen::default();
+        let specs = names.iter().map(|name| spec(name)).collect();
+        let gateway = builder(transport).with_servers(specs).with_layer(Arc::new(seen.clone())).start().expect("names");
+        gateway.settled().await;
+        let caller = context(&gateway, None).await;
+        for name in names {
+            let call = ToolCall { name: "echo".to_owned(), server: Some(name), arguments: RawJson::empty_object() };
+            gateway.call(&caller, call).await.expect("answered");
+        }
+        let servers = std::mem::take(&mut *seen.0.lock().expect("no panic"));
+        (gateway, servers)
+    }
+
+    #[tokio::test]
+    async fn values_are_kept_while_their_server_lives_and_not_for_ever() {
+        let values = PerServer::<String>::default();
+        let (gateway, first) = servers(SMALLEST_SWEEP).await;
+        for server in &first {
+            let made = values.of(server, |server| server.spec().name().to_owned());
+            assert_eq!(*made, server.spec().name());
+            assert!(Arc::ptr_eq(&made, &values.of(server, |_| unreachable!("it was made"))));
+        }
+        assert_eq!(values.len(), SMALLEST_SWEEP);
+
+        let weak: Vec<_> = first.iter().map(Arc::downgrade).collect();
+        gateway.shutdown().await;
+        drop((gateway, first));
+        while weak.iter().any(|server| server.strong_count() > 0) {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+        let (_gateway, second) = servers(1).await;
+        values.of(&second[0], |_| String::new());
+        assert_eq!(values.len(), 1, "values of dead servers are dropped");
+    }
+}

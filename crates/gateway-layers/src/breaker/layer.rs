@@ -67,9 +67,7 @@ fn judge(error: Option<&Error>, state: ServerState) -> Outcome {
         // A JSON-RPC error has the server's error object: a server that answers works.
         ErrorKind::UpstreamFailed if error.details().is_some() => Outcome::Success,
         ErrorKind::UpstreamFailed => Outcome::Failure,
-        ErrorKind::Unavailable if matches!(state, ServerState::Ready | ServerState::Degraded) => {
-            Outcome::Failure
-        }
+        ErrorKind::Unavailable if matches!(state, ServerState::Ready | ServerState::Degraded) => Outcome::Failure,
         ErrorKind::InvalidArguments => Outcome::Success,
         ErrorKind::Unavailable
         | ErrorKind::InvalidRequest

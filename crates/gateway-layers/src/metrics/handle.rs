@@ -150,10 +150,7 @@ mod tests {
     fn gauges_are_read_when_asked() {
         let (_, handle) = MetricsLayer::new(&MetricsConfig::default());
         handle.add_gauge("depth", "How deep", || {
-            vec![
-                GaugeReading::new(1.5).with_label("side", "left"),
-                GaugeReading::new(2.0).with_label("side", "r\"t"),
-            ]
+            vec![GaugeReading::new(1.5).with_label("side", "left"), GaugeReading::new(2.0).with_label("side", "r\"t")]
         });
         handle.add_gauge("plain", "Just one", || vec![GaugeReading::new(7.0)]);
         let page = handle.render();

@@ -18,8 +18,7 @@ use super::names::Names;
 use crate::per_server::PerServer;
 
 /// Upper ends of the duration histogram's buckets, in seconds: from a local tool to a slow agent.
-const BUCKETS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
+const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0];
 
 /// How a call can end: with a result, dropped by its caller, or with an error of some kind.
 const OUTCOMES: [Outcome; 16] = [

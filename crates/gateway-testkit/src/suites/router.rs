@@ -293,89 +293,94 @@ fn tool_name(servers: &[Arc<ServerTools>], place: ToolRef) -> Option<&str> {
     Some(tools.get(place.tool as usize)?.name())
 }
 
-/// A small catalogue of a few servers.
+/// A small catalogue: servers with what they say of themselves, and their tools with descriptions and
+/// parameters.
+const CATALOGUE: [(&str, &str, &[Declared]); 6] = [
+    (
+        "clock",
+        "Time and time zones",
+        &[
+            (
+                "get_current_time",
+                "Get the current time in a time zone.",
+                r#"{"timezone":{"type":"string","description":"IANA time zone, such as Asia/Tokyo"}}"#,
+            ),
+            (
+                "convert_time",
+                "Convert a time between time zones.",
+                r#"{"from":{"type":"string"},"to":{"type":"string"}}"#,
+            ),
+        ],
+    ),
+    (
+        "calculator",
+        "",
+        &[
+            (
+                "calculate",
+                "Evaluate an arithmetic expression: add, subtract, multiply and divide numbers.",
+                r#"{"expression":{"type":"string","description":"such as 2 + 2"}}"#,
+            ),
+            (
+                "unitConvert",
+                "Convert between units of length, mass and temperature.",
+                r#"{"value":{"type":"number"},"unit":{"type":"string"}}"#,
+            ),
+        ],
+    ),
+    (
+        "github",
+        "Repositories, issues and pull requests",
+        &[
+            (
+                "create_issue",
+                "Create a new issue in a repository.",
+                r#"{"repo":{"type":"string"},"title":{"type":"string"}}"#,
+            ),
+            ("list_pull_requests", "List pull requests of a repository.", r#"{"repo":{"type":"string"}}"#),
+            ("search_code", "Search for code across repositories.", r#"{"query":{"type":"string"}}"#),
+        ],
+    ),
+    (
+        "files",
+        "",
+        &[
+            (
+                "read_file",
+                "Read the contents of a file from disk.",
+                r#"{"path":{"type":"string","description":"The file's path"}}"#,
+            ),
+            (
+                "write_file",
+                "Write text to a file, replacing it.",
+                r#"{"path":{"type":"string"},"text":{"type":"string"}}"#,
+            ),
+            ("list_directory", "List the entries of a directory.", r#"{"path":{"type":"string"}}"#),
+        ],
+    ),
+    (
+        "weather",
+        "",
+        &[
+            ("get_forecast", "Weather forecast for a place in the next days.", r#"{"city":{"type":"string"}}"#),
+            ("get_alerts", "Severe weather alerts for a region.", r#"{"region":{"type":"string"}}"#),
+        ],
+    ),
+    (
+        "chat",
+        "",
+        &[(
+            "send_message",
+            "Send a message to a channel or a person.",
+            r#"{"channel":{"type":"string"},"text":{"type":"string"}}"#,
+        )],
+    ),
+];
+
+type Declared = (&'static str, &'static str, &'static str);
+
 fn servers() -> Vec<Arc<ServerTools>> {
-    vec![
-        server(
-            "clock",
-            "Time and time zones",
-            &[
-                (
-                    "get_current_time",
-                    "Get the current time in a time zone.",
-                    r#"{"timezone":{"type":"string","description":"IANA time zone, such as Asia/Tokyo"}}"#,
-                ),
-                (
-                    "convert_time",
-                    "Convert a time between time zones.",
-                    r#"{"from":{"type":"string"},"to":{"type":"string"}}"#,
-                ),
-            ],
-        ),
-        server(
-            "calculator",
-            "",
-            &[
-                (
-                    "calculate",
-                    "Evaluate an arithmetic expression: add, subtract, multiply and divide numbers.",
-                    r#"{"expression":{"type":"string","description":"such as 2 + 2"}}"#,
-                ),
-                (
-                    "unitConvert",
-                    "Convert between units of length, mass and temperature.",
-                    r#"{"value":{"type":"number"},"unit":{"type":"string"}}"#,
-                ),
-            ],
-        ),
-        server(
-            "github",
-            "Repositories, issues and pull requests",
-            &[
-                (
-                    "create_issue",
-                    "Create a new issue in a repository.",
-                    r#"{"repo":{"type":"string"},"title":{"type":"string"}}"#,
-                ),
-                ("list_pull_requests", "List pull requests of a repository.", r#"{"repo":{"type":"string"}}"#),
-                ("search_code", "Search for code across repositories.", r#"{"query":{"type":"string"}}"#),
-            ],
-        ),
-        server(
-            "files",
-            "",
-            &[
-                (
-                    "read_file",
-                    "Read the contents of a file from disk.",
-                    r#"{"path":{"type":"string","description":"The file's path"}}"#,
-                ),
-                (
-                    "write_file",
-                    "Write text to a file, replacing it.",
-                    r#"{"path":{"type":"string"},"text":{"type":"string"}}"#,
-                ),
-                ("list_directory", "List the entries of a directory.", r#"{"path":{"type":"string"}}"#),
-            ],
-        ),
-        server(
-            "weather",
-            "",
-            &[
-                ("get_forecast", "Weather forecast for a place in the next days.", r#"{"city":{"type":"string"}}"#),
-                ("get_alerts", "Severe weather alerts for a region.", r#"{"region":{"type":"string"}}"#),
-            ],
-        ),
-        server(
-            "chat",
-            "",
-            &[(
-                "send_message",
-                "Send a message to a channel or a person.",
-                r#"{"channel":{"type":"string"},"text":{"type":"string"}}"#,
-            )],
-        ),
-    ]
+    CATALOGUE.iter().map(|(name, about, tools)| server(name, about, tools)).collect()
 }
 
 fn server(name: &str, about: &str, tools: &[(&str, &str, &str)]) -> Arc<ServerTools> {

@@ -13,9 +13,7 @@ pub(super) async fn a_server_that_dies_fails_its_requests(case: TransportCase) -
     let waiting = link.start("hang").await?;
     let answer = soon("the call that kills the server", link.call("die", "{}")).await?;
     died("the call that kills the server", answer)?;
-    let answer = soon("a call under way when the server died", waiting).await?;
-    died("a call under way when the server died", answer.map_err(|error| error.to_string())?)?;
-    Ok(())
+    died("a call under way when the server died", waiting.answer().await?)
 }
 
 fn died(what: &str, answer: Result<RawJson, Error>) -> Verdict {
@@ -73,8 +71,7 @@ pub(super) async fn close_fails_requests_under_way(case: TransportCase) -> Verdi
     let link = case.open(&[]).await?;
     let waiting = link.start("hang").await?;
     soon("close", link.upstream.close()).await?;
-    let answer = soon("a request under way", waiting).await?.map_err(|error| error.to_string())?;
-    match answer {
+    match waiting.answer().await? {
         Err(error) => {
             let kinds = [ErrorKind::UpstreamFailed, ErrorKind::Unavailable, ErrorKind::Cancelled];
             ensure!(kinds.contains(&error.kind()), "the error is {error:?}");

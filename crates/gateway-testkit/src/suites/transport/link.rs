@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use gateway_core::{Connect, Era, Error, Listener, RawJson, Upstream, UpstreamRequest};
 use serde::Deserialize;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -90,17 +91,31 @@ impl Link {
         serde_json::from_str(&text).map_err(|error| format!("{text}: {error}"))
     }
 
-    /// Calls a tool that does not answer, in a task of its own, and waits until the server has it.
-    pub(super) async fn start(
-        &self,
-        tool: &'static str,
-    ) -> Result<tokio::task::JoinHandle<Result<RawJson, Error>>, String> {
+    /// Calls a tool that does not answer, beside everything else, and waits until the server has it.
+    pub(super) async fn start(&self, tool: &'static str) -> Result<Started, String> {
         let upstream = Arc::clone(&self.upstream);
         let params = json(format!(r#"{{"name":"{tool}"}}"#));
         let before = self.counts().await?.running;
-        let call = tokio::spawn(async move { upstream.request(UpstreamRequest::new("tools/call", params)).await });
+        let mut call = JoinSet::new();
+        call.spawn(async move { upstream.request(UpstreamRequest::new("tools/call", params)).await });
         eventually("the server has the request", || async { Ok(self.counts().await?.running > before) }).await?;
-        Ok(call)
+        Ok(Started(call))
+    }
+}
+
+/// A call under way. Dropping this drops the call.
+pub(super) struct Started(JoinSet<Result<RawJson, Error>>);
+
+impl Started {
+    /// Whether it has ended by itself.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.0.try_join_next().is_some()
+    }
+
+    /// Its answer.
+    pub(super) async fn answer(mut self) -> Result<Result<RawJson, Error>, String> {
+        let ended = soon("a call under way", self.0.join_next()).await?;
+        ended.ok_or("the call has ended before")?.map_err(|error| error.to_string())
     }
 }
 
