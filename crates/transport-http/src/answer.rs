@@ -31,7 +31,7 @@ pub(crate) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Incoming,
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     pool: Arc<Pool>,
 }
 
@@ -44,7 +44,7 @@ pub(crate) enum Kind {
 }
 
 impl Answer {
-    pub(crate) fn new(response: Response<Incoming>, connection: Connection, pool: Arc<Pool>) -> Self {
+    pub(crate) fn new(response: Response<Incoming>, connection: Box<Connection>, pool: Arc<Pool>) -> Self {
         let (head, body) = response.into_parts();
         Self { status: head.status, headers: head.headers, body, connection: Some(connection), pool }
     }

@@ -99,7 +99,7 @@ impl Link {
     pub(crate) async fn tell(&self, speech: &Speech, message: Vec<u8>) -> Result<()> {
         let answer = self.pool.send(speech.say(message), || ()).await?;
         if !answer.status().is_success() {
-            return Err(self.refusal(speech, answer).await);
+            return Err(Box::pin(self.refusal(speech, answer)).await);
         }
         answer.drain(&self.tasks);
         Ok(())
@@ -117,7 +117,7 @@ impl Link {
         listener: Option<&Listener>,
     ) -> Result<RawJson> {
         if !answer.status().is_success() {
-            return Err(self.refusal(speech, answer).await);
+            return Err(Box::pin(self.refusal(speech, answer)).await);
         }
         match answer.kind()? {
             Kind::Json => {
@@ -127,7 +127,7 @@ impl Link {
                     None => Err(error::protocol("get an answer: the server answered something that was not asked")),
                 }
             }
-            Kind::EventStream => self.follow(speech, answer, id, listener).await,
+            Kind::EventStream => Box::pin(self.follow(speech, answer, id, listener)).await,
             Kind::Other => Err(error::protocol(format!(
                 "get an answer: the server sent neither JSON nor events (status {})",
                 answer.status().as_u16()

@@ -47,11 +47,12 @@ pub(crate) struct Pool {
 #[derive(Default)]
 struct Idle {
     /// The last one used stands at the end and is used first, so that the others may expire.
-    connections: Vec<Connection>,
+    #[expect(clippy::vec_box, reason = "a connection is some kilobytes, and moves at every call")]
+    connections: Vec<Box<Connection>>,
     closed: bool,
 }
 
-/// One HTTP/1.1 connection.
+/// One HTTP/1.1 connection. It is large, so it is moved about in a box.
 pub(crate) struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
     driver: http1::Connection<Io, Full<Bytes>>,
@@ -101,7 +102,8 @@ impl Pool {
             let is_new = kept.is_none();
             let mut connection = match kept {
                 Some(connection) => connection,
-                None => self.open().await?,
+                // Boxed like all that is large and rare: else every call would carry room for it.
+                None => Box::pin(self.open()).await?,
             };
             written();
             match connection.send(request).await {
@@ -126,7 +128,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange is over, if it is fit for another one.
-    pub(crate) fn put(&self, mut connection: Connection) {
+    pub(crate) fn put(&self, mut connection: Box<Connection>) {
         if !connection.is_alive() {
             return;
         }
@@ -171,7 +173,7 @@ impl Pool {
         drop(connections);
     }
 
-    fn take(&self) -> Option<Connection> {
+    fn take(&self) -> Option<Box<Connection>> {
         loop {
             let mut connection = self.lock().connections.pop()?;
             if connection.expires > Instant::now() && connection.is_alive() {
@@ -180,7 +182,7 @@ impl Pool {
         }
     }
 
-    async fn open(&self) -> Result<Connection> {
+    async fn open(&self) -> Result<Box<Connection>> {
         let mut connector = self.connector.clone();
         let opening = async {
             let io = connector.call(self.origin.clone()).await.map_err(error::unreachable)?;
@@ -189,7 +191,13 @@ impl Pool {
         let (sender, driver) = tokio::time::timeout(self.connect_timeout, opening)
             .await
             .map_err(|_| error::unreachable("no connection within the time allowed"))??;
-        Ok(Connection { sender, driver, idle_timeout: self.idle_timeout, expires: Instant::now(), ended: false })
+        Ok(Box::new(Connection {
+            sender,
+            driver,
+            idle_timeout: self.idle_timeout,
+            expires: Instant::now(),
+            ended: false,
+        }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Idle> {

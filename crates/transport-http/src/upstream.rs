@@ -1,6 +1,7 @@
 //! A live connection.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,12 +79,14 @@ impl Upstream for HttpUpstream {
         let id = ticket.id();
         let message = self.speech.ask(id, &method, &params, listener.is_some());
         let mut is_written = false;
-        let exchange = self.link.exchange(&self.speech, message, id, listener.as_ref(), || {
-            ticket.mark_sent();
-            is_written = true;
-        });
-        let exchange = self.link.tasks.track_future(exchange);
-        let outcome = self.link.ended.run_until_cancelled(exchange).await;
+        let _under_way = self.link.tasks.token();
+        let outcome = {
+            let exchange = self.link.exchange(&self.speech, message, id, listener.as_ref(), || {
+                ticket.mark_sent();
+                is_written = true;
+            });
+            self.link.ended.run_until_cancelled(pin!(exchange)).await
+        };
         ticket.finish();
         outcome.unwrap_or_else(|| Err(error::closed(is_written)))
     }

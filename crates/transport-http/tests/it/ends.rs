@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gateway_core::{ErrorKind, Retry};
+use transport_http::HttpConfig;
 
-use crate::peer::{Next, Peer, call, connect, until};
+use crate::peer::{Next, Peer, call, connect, connect_with, until};
 
 #[tokio::test]
 async fn a_legacy_server_is_told_of_a_dropped_request() {
@@ -98,6 +99,39 @@ async fn closing_ends_the_session_and_everything_under_way() {
     until("all sockets closed", || peer.open.load(Ordering::SeqCst) == 0).await;
     assert!(heard.closed().is_empty());
     assert!(peer.seen("notifications/cancelled").is_empty());
+}
+
+#[tokio::test]
+async fn connections_that_nobody_uses_are_closed() {
+    let peer = Peer::modern("{}", |seen, wire| wire.result(seen, "1"));
+    let config = HttpConfig { idle_timeout: Duration::from_millis(50), ..HttpConfig::default() };
+    let (upstream, _heard) = connect_with(config, peer.spec(), None).await.expect("a connection");
+    for _ in 0..2 {
+        let calls = (upstream.request(call("a")), upstream.request(call("b")));
+        let (a, b) = tokio::join!(calls.0, calls.1);
+        a.and(b).expect("results");
+        until("all sockets closed", || peer.open.load(Ordering::SeqCst) == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_says_how_long_it_keeps_connections() {
+    let peer = Peer::modern("{}", |seen, wire| {
+        let keep = if seen.body["params"]["name"] == "long" { 60 } else { 1 };
+        let headers = format!("content-type: application/json\r\nkeep-alive: max=5, timeout={keep}\r\n");
+        wire.answer(200, &headers, &format!(r#"{{"id":{},"result":1}}"#, seen.body["id"]))
+    });
+    let config = HttpConfig { idle_timeout: Duration::from_millis(50), ..HttpConfig::default() };
+    let (upstream, _heard) = connect_with(config, peer.spec(), None).await.expect("a connection");
+    let before = peer.connections();
+    for _ in 0..3 {
+        upstream.request(call("long")).await.expect("a result");
+        tokio::time::sleep(Duration::from_millis(120)).await;
+    }
+    assert_eq!(peer.connections(), before);
+    upstream.request(call("short")).await.expect("the last on that connection");
+    upstream.request(call("short")).await.expect("a new connection");
+    assert_eq!(peer.connections(), before + 1);
 }
 
 #[tokio::test]

@@ -269,10 +269,18 @@ pub fn spec(url: &str) -> ServerSpec {
 }
 
 pub async fn connect(spec: ServerSpec, remembered_era: Option<Era>) -> Result<(Arc<dyn Upstream>, Arc<Heard>)> {
+    connect_with(HttpConfig::default(), spec, remembered_era).await
+}
+
+pub async fn connect_with(
+    config: HttpConfig,
+    spec: ServerSpec,
+    remembered_era: Option<Era>,
+) -> Result<(Arc<dyn Upstream>, Arc<Heard>)> {
     let heard = Arc::new(Heard::default());
     let events: Arc<dyn UpstreamEvents> = Arc::clone(&heard) as _;
     let connect = Connect { spec: Arc::new(spec), remembered_era, events };
-    let upstream = HttpTransport::new(HttpConfig::default()).connect(connect).await?;
+    let upstream = HttpTransport::new(config).connect(connect).await?;
     Ok((upstream, heard))
 }
 
