@@ -40,7 +40,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// no connection is left.
 ///
 /// # Errors
-/// Where the listener itself is broken; not for one connection.
+/// Where the listener cannot be emptied at the end. A connection that fails is none.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
@@ -73,9 +73,9 @@ pub async fn serve(
             }
         }
     }
-    server.drain_backlog(listener)?;
+    let drained = server.drain_backlog(listener);
     server.stop(grace).await;
-    Ok(())
+    drained
 }
 
 /// What all connections of one listener share.
