@@ -67,6 +67,8 @@ fn show_round(
         return Err(format!("the tour failed ({status}); the gateway's last words:\n{}", gateway.last_words()));
     }
     if after == After::Serve {
+        // What it logged during the tour is old news.
+        gateway.read_log();
         invite(&url);
         gateway.serve_until_signal(signals)?;
     }
@@ -191,10 +193,14 @@ impl Gateway {
         self.last.push_back(line);
     }
 
-    fn last_words(&mut self) -> String {
+    fn read_log(&mut self) {
         while let Ok(line) = self.log.try_recv() {
             self.remember(line);
         }
+    }
+
+    fn last_words(&mut self) -> String {
+        self.read_log();
         self.last.iter().map(|line| format!("  {line}\n")).collect()
     }
 }

@@ -44,7 +44,7 @@ fn run_tests(workspace: &Workspace, peers: &Peers, arguments: &[&str]) -> Result
     let mut command = with_surroundings(workspace.cargo(), workspace, peers);
     if output(workspace.cargo().args(["nextest", "--version"])).is_err() {
         println!("cargo-nextest is not installed; running `cargo test`, which has no time limits");
-        command.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests"]).args(selection);
+        command.args(["test", "--no-fail-fast", "--tests"]).args(selection);
         return count("tests", &mut command, count_libtest_line);
     }
     command.args(["nextest", "run", "--no-fail-fast", "--color", "never"]).args(selection);
