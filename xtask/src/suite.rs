@@ -30,8 +30,13 @@ struct Outcome {
 /// Sets up the peers, builds, runs the tests, sums up. `arguments` choose tests and replace `--workspace`.
 pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String> {
     let peers = peers::set_up(workspace)?;
-    // With the tests, so that features, and with them the built dependencies, are the same as below.
-    run_command(workspace.cargo().args(["build", "--workspace", "--bins", "--tests"]))?;
+    let mut build = workspace.cargo();
+    build.args(["build", "--workspace", "--bins"]);
+    if arguments.is_empty() {
+        // With the tests, so that features, and with them the built dependencies, are the same as below.
+        build.arg("--tests");
+    }
+    run_command(&mut build)?;
     let mut outcomes = vec![run_tests(workspace, &peers, arguments)?];
     if arguments.is_empty() {
         outcomes.push(run_doc_tests(workspace, &peers)?);
