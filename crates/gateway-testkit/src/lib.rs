@@ -13,6 +13,8 @@
 //! ```
 
 pub mod fakes;
+#[cfg(doctest)]
+mod guide;
 pub mod reference;
 mod suite;
 pub mod suites;

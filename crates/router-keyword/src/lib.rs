@@ -39,8 +39,6 @@ mod config;
 mod dictionary;
 mod explain;
 mod fields;
-#[cfg(doctest)]
-mod guide;
 mod index;
 mod pieces;
 mod query;

@@ -1,4 +1,4 @@
-//! Runs the code of the guide to writing a router.
+//! Runs the code of the guide to writing parts of one's own.
 
 #[doc = include_str!("../../../docs/write-your-own.md")]
 struct WriteYourOwn;
