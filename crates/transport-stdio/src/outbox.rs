@@ -8,7 +8,10 @@ use tokio::net::unix::pipe::Sender;
 use tokio::sync::Notify;
 
 /// How many lines go into one system call.
-const MAX_SLICES: usize = 16;
+const MAX_SLICES: usize = 64;
+
+/// A caller writes others' lines too, but not for ever.
+const MAX_ROUNDS: usize = 32;
 
 /// What answers and cancellations may take beyond the limit that requests keep to.
 const RESERVE: usize = 1024 * 1024;
@@ -16,8 +19,9 @@ const RESERVE: usize = 1024 * 1024;
 /// Lines that wait to be written.
 ///
 /// Whoever has a line writes it, without waiting and without another task, as long as the pipe takes
-/// it. What the pipe does not take is left to [`run`](Self::run). Since [`push`](Self::push) never
-/// waits, a caller that is dropped leaves no half line.
+/// it. Lines that come while somebody writes are written by that one, together: nobody waits for a lock
+/// that is held across a system call. What the pipe does not take is left to [`run`](Self::run). Since
+/// [`push`](Self::push) never waits, a caller that is dropped leaves no half line.
 #[derive(Debug)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
@@ -34,10 +38,22 @@ struct State {
     written: usize,
     /// How many bytes wait.
     waiting: usize,
+    turn: Turn,
     /// No line is taken any more.
     closing: bool,
     /// The pipe's own error.
     broken: Option<io::ErrorKind>,
+}
+
+/// Whose turn it is to write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// Nothing waits: that of the next one who has a line.
+    Nobody,
+    /// Somebody is writing now, without the lock.
+    Caller,
+    /// The pipe is full: that of [`Outbox::run`].
+    Writer,
 }
 
 /// Why a line was not taken. The server has surely not seen it.
@@ -66,6 +82,7 @@ impl Outbox {
             lines: VecDeque::new(),
             written: 0,
             waiting: 0,
+            turn: Turn::Nobody,
             closing: false,
             broken: None,
         };
@@ -83,23 +100,58 @@ impl Outbox {
         if state.closing || state.broken.is_some() {
             return Err(Refused::Closed);
         }
-        let idle = state.lines.is_empty();
-        if !idle && state.waiting.saturating_add(line.len()) > limit {
+        if state.waiting > 0 && state.waiting.saturating_add(line.len()) > limit {
             return Err(Refused::Full);
         }
         state.waiting += line.len();
         state.lines.push_back(line);
-        if !idle {
-            // The writer is on it.
+        if state.turn != Turn::Nobody {
+            // Somebody is on it.
             return Ok(());
         }
-        state.flush();
-        let (done, broken) = (state.lines.is_empty(), state.broken.is_some());
+        state.turn = Turn::Caller;
+        let state = self.write(state);
+        let (done, broken) = (state.turn == Turn::Nobody, state.broken.is_some());
         drop(state);
         if broken || !done {
             self.changed.notify_one();
         }
         if broken { Err(Refused::Closed) } else { Ok(()) }
+    }
+
+    /// Writes what waits until nothing does or the pipe takes no more. The turn must be the caller's own.
+    fn write<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        for _ in 0..MAX_ROUNDS {
+            let Some(pipe) = state.pipe.clone() else { return state };
+            let (mut lines, written) = (std::mem::take(&mut state.lines), state.written);
+            drop(state);
+            let outcome = try_write(&pipe, &lines, written);
+            state = self.lock();
+            if state.pipe.is_none() {
+                // Abandoned meanwhile.
+                return state;
+            }
+            lines.append(&mut state.lines);
+            state.lines = lines;
+            match outcome {
+                Ok(count) => state.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    state.broken = Some(error.kind());
+                    state.clear();
+                    state.pipe = None;
+                    return state;
+                }
+            }
+            if state.lines.is_empty() {
+                state.turn = Turn::Nobody;
+                state.close_if_done();
+                return state;
+            }
+        }
+        state.turn = Turn::Writer;
+        state
     }
 
     /// Writes what could not be written at once, until the outbox is closed and empty.
@@ -114,14 +166,15 @@ impl Outbox {
                     return Err(kind.into());
                 }
                 let Some(pipe) = &state.pipe else { return Ok(()) };
-                (!state.lines.is_empty()).then(|| Arc::clone(pipe))
+                (state.turn == Turn::Writer).then(|| Arc::clone(pipe))
             };
             let Some(pipe) = pipe else {
                 self.changed.notified().await;
                 continue;
             };
             pipe.writable().await?;
-            self.lock().flush();
+            let state = self.lock();
+            drop(self.write(state));
         }
     }
 
@@ -148,36 +201,6 @@ impl Outbox {
 }
 
 impl State {
-    /// Writes until the pipe takes no more.
-    fn flush(&mut self) {
-        let Some(pipe) = self.pipe.clone() else { return };
-        while let Some(first) = self.lines.front() {
-            let outcome = if self.lines.len() == 1 {
-                pipe.try_write(&first[self.written..])
-            } else {
-                pipe.try_write_vectored(&self.slices())
-            };
-            match outcome {
-                Ok(count) => self.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.broken = Some(error.kind());
-                    self.clear();
-                    self.pipe = None;
-                    return;
-                }
-            }
-        }
-        self.close_if_done();
-    }
-
-    fn slices(&self) -> Vec<IoSlice<'_>> {
-        let mut slices: Vec<_> = self.lines.iter().take(MAX_SLICES).map(|line| IoSlice::new(line)).collect();
-        slices[0].advance(self.written);
-        slices
-    }
-
     fn advance(&mut self, count: usize) {
         self.written += count;
         while let Some(first) = self.lines.front() {
@@ -191,7 +214,7 @@ impl State {
     }
 
     fn close_if_done(&mut self) {
-        if self.closing && self.lines.is_empty() {
+        if self.closing && self.turn == Turn::Nobody {
             self.pipe = None;
         }
     }
@@ -200,7 +223,20 @@ impl State {
         self.lines = VecDeque::new();
         self.written = 0;
         self.waiting = 0;
+        self.turn = Turn::Nobody;
     }
+}
+
+/// Writes as much as the pipe takes of these lines, of whose first `written` bytes are gone already.
+fn try_write(pipe: &Sender, lines: &VecDeque<Vec<u8>>, written: usize) -> io::Result<usize> {
+    if let (Some(only), 1) = (lines.front(), lines.len()) {
+        return pipe.try_write(&only[written..]);
+    }
+    let mut slices: Vec<_> = lines.iter().take(MAX_SLICES).map(|line| IoSlice::new(line)).collect();
+    if let Some(first) = slices.first_mut() {
+        first.advance(written);
+    }
+    pipe.try_write_vectored(&slices)
 }
 
 #[cfg(test)]
