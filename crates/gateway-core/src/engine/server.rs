@@ -176,9 +176,14 @@ impl Server {
             let seen = status.borrow_and_update().clone();
             match seen.state {
                 ServerState::Failed | ServerState::Disabled => return Err(self.refusal(&seen)),
-                ServerState::BackingOff if seen.at > Instant::now() + WORTH_WAITING => {
+                // Nobody tries again by himself to reach a server on demand.
+                ServerState::BackingOff
+                    if self.presence == Presence::OnDemand || seen.at > Instant::now() + WORTH_WAITING =>
+                {
                     return Err(self.refusal(&seen));
                 }
+                // The attempt that this caller waited for is over, and its end went unseen.
+                ServerState::Idle => self.start(&seen)?,
                 _ => {}
             }
             tokio::select! {

@@ -105,6 +105,28 @@ async fn the_process_limit_is_said() {
     assert!(report.failed[0].1.contains("sessions.max_processes"), "{:?}", report.failed);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_sessions_caller_is_told_that_its_server_cannot_be_started() {
+    let config = EngineConfig { max_processes: 1, ..EngineConfig::default() };
+    let server = FakeServer::new().with_tool("echo", "", Answer::echo());
+    let command = Endpoint::Command(gateway_core::Command { program: "x".to_owned(), ..Default::default() });
+    let spec = ServerSpec::new("a", "fake", command).expect("valid");
+    let transport = FakeTransport::new().with_server("a", &server);
+    let gateway = builder(transport).with_config(config).with_servers(vec![spec]).start().expect("starts");
+    gateway.settled().await;
+    let default = context(&gateway, None).await;
+    let session = gateway.create_session(&default, NewSession::default()).await.expect("made");
+    let context = context(&gateway, Some(&session.id)).await;
+    for _ in 0..3 {
+        // The default session has the only place; nobody may wait for one longer than a moment.
+        let moment = std::time::Duration::from_secs(2);
+        let answer = tokio::time::timeout(moment, call(&gateway, &context, "echo")).await.expect("an answer in time");
+        let error = answer.expect_err("there is no room");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.message().contains("sessions.max_processes"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn shutdown_closes_every_connection() {
     let server = FakeServer::new().with_tool("echo", "", Answer::echo());
