@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::calculator::{Calculation, calculate};
 use crate::clock::{ClockReading, Conversion, convert_time, current_time};
 
-const INSTRUCTIONS: &str = "Time, arithmetic and echo for trying things out. \
-    All tools are read-only and need neither keys nor a network.";
+const INSTRUCTIONS: &str = "Clocks, a calculator and an echo to try a gateway with. \
+    No tool changes anything, and none needs a key or a network.";
 
 /// The whole server: it has no state.
 #[derive(Debug, Clone, Copy)]
@@ -30,7 +30,7 @@ struct ConvertTimeParams {
     /// The time zone that the time is given in, as an IANA name such as 'Europe/Berlin' or 'America/New_York', or
     /// a UTC offset. UTC when left out.
     from_timezone: Option<String>,
-    /// The time zone to convert to, as an IANA name such as 'Europe/London' or 'Australia/Sydney', or a UTC offset.
+    /// The time zone to convert to, written in the same way.
     to_timezone: String,
 }
 
@@ -42,7 +42,7 @@ struct CalculateParams {
 
 #[derive(Debug, Deserialize, schemars::JsonSchema)]
 struct EchoParams {
-    /// The text to send back.
+    /// The text to say back.
     message: String,
 }
 
@@ -50,8 +50,8 @@ struct EchoParams {
 impl DemoServer {
     #[tool(
         title = "Current time",
-        description = "Tell what time it is now in a city or time zone, such as Tokyo: the current local date, \
-            clock time, day of the week and UTC offset. What time is it, what is today's date, what day is it.",
+        description = "Tell what time it is now in a city or time zone, such as London or Tokyo: the current local \
+            time, today's date, the day of the week and the UTC offset.",
         output_schema = schema_for_output::<ClockReading>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -61,9 +61,9 @@ impl DemoServer {
     }
 
     #[tool(
-        title = "Convert time between time zones",
-        description = "Convert a given time from one time zone to another, daylight saving included: \
-            when a meeting or call begins in another city, and how many hours lie between.",
+        title = "Convert between time zones",
+        description = "Convert a given time, such as 9am in Sydney, from one zone to another, daylight saving included: \
+            when a meeting or call begins elsewhere, and how many hours lie between.",
         output_schema = schema_for_output::<Conversion>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -80,10 +80,10 @@ impl DemoServer {
     }
 
     #[tool(
-        title = "Calculator",
-        description = "Calculate the value of a mathematical expression exactly: add, subtract, multiply and divide \
-            numbers, percent, powers, square roots, factorials, trigonometry and logarithms; convert physical units \
-            such as km to miles.",
+        title = "Calculator: add, subtract, multiply, divide",
+        description = "Calculate the value of a mathematical expression exactly: add, subtract, multiply or divide two \
+            or more numbers, percent, powers, square roots, factorials, trigonometry and logarithms; convert physical \
+            units such as km to miles.",
         output_schema = schema_for_output::<Calculation>(),
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
@@ -96,7 +96,7 @@ impl DemoServer {
 
     #[tool(
         title = "Echo",
-        description = "Repeat a message: say the same text back unchanged, to test that the connection works.",
+        description = "Repeat a message: say the same text back, unchanged, to test that the connection works.",
         annotations(read_only_hint = true, destructive_hint = false, idempotent_hint = true, open_world_hint = false)
     )]
     fn echo(&self, Parameters(params): Parameters<EchoParams>) -> CallToolResult {
