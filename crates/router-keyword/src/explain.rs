@@ -74,11 +74,14 @@ fn write_line(text: &str, named: &[Matched<'_>]) -> String {
             Some(last) if last != *field => line.extend(["; ", field.label(), ": "]),
             Some(_) => line.push_str(", "),
         }
+        if let Said::As(word) = term.said {
+            line.extend([word, " (for "]);
+        }
         for (place, word) in text[term.start..end].split_whitespace().enumerate() {
             line.extend([if place == 0 { "" } else { " " }, word]);
         }
-        if let Said::As(word) = term.said {
-            line.extend([" (as ", word, ")"]);
+        if let Said::As(_) = term.said {
+            line.push(')');
         }
     }
     line
