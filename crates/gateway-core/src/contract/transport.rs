@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use crate::{Error, RawJson, Result, ServerSpec};
 
@@ -99,8 +102,20 @@ impl UpstreamRequest {
 ///
 /// Delivery never blocks a connection that others share: where the receiver does not keep up, what
 /// does not fit is dropped.
+///
+/// Progress belongs to one request and reaches its listener alone. A log message names no request:
+/// [`UpstreamEvents::notified`] hears each of them, and so does a listener whose request it surely
+/// belongs to (it came in that request's own stream, or no other request is under way).
 #[derive(Clone, Debug)]
-pub struct Listener(mpsc::Sender<Notification>);
+pub struct Listener(Arc<Ear>);
+
+#[derive(Debug)]
+struct Ear {
+    sender: mpsc::Sender<Notification>,
+    opened: Instant,
+    /// Milliseconds from `opened` to the last progress, and one; 0 before the first.
+    progress_ms: AtomicU64,
+}
 
 /// A notification that belongs to one request.
 #[derive(Clone, Debug)]
@@ -115,20 +130,30 @@ impl Listener {
     /// A listener and the end where its notifications come out; `capacity` of them may wait.
     pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Notification>) {
         let (sender, receiver) = mpsc::channel(capacity);
-        (Self(sender), receiver)
+        (Self(Arc::new(Ear { sender, opened: Instant::now(), progress_ms: AtomicU64::new(0) })), receiver)
     }
 
     /// Hands over one notification. `false` where nobody listens any more or there is no room.
     pub fn deliver(&self, notification: Notification) -> bool {
-        self.0.try_send(notification).is_ok()
+        if notification.method == "notifications/progress" {
+            let age = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+            self.0.progress_ms.store(age.saturating_add(1), Ordering::Relaxed);
+        }
+        self.0.sender.try_send(notification).is_ok()
+    }
+
+    /// When progress last came, also such that was dropped.
+    pub fn last_progress(&self) -> Option<Instant> {
+        let age = self.0.progress_ms.load(Ordering::Relaxed).checked_sub(1)?;
+        self.0.opened.checked_add(Duration::from_millis(age))
     }
 }
 
 /// Hears what an upstream server sends of its own accord. Called in wire order; must not block.
 #[async_trait]
 pub trait UpstreamEvents: Debug + Send + Sync + 'static {
-    /// A notification that belongs to no request under way, such as
-    /// `notifications/tools/list_changed`.
+    /// A notification that belongs to no request, such as `notifications/tools/list_changed`, or a log
+    /// message (`notifications/message`), which a [`Listener`] may hear as well.
     fn notified(&self, method: &str, params: RawJson);
 
     /// The server asks its client something (`sampling/createMessage`, `roots/list`); returns the

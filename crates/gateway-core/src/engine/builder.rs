@@ -174,6 +174,10 @@ async fn reap(engine: Weak<Engine>, stop: CancellationToken) {
             _ = clock.tick() => {}
         }
         let Some(engine) = engine.upgrade() else { return };
-        engine.sessions.reap().await;
+        tokio::select! {
+            // A store that does not answer must not hold up the end.
+            () = stop.cancelled() => return,
+            () = engine.sessions.reap() => {}
+        }
     }
 }

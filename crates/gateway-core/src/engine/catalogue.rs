@@ -6,12 +6,17 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
+use tokio::task::JoinError;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::naming;
 use crate::{
     Error, ErrorKind, Index, Prefix, RawJson, Result, Router, ServerSpec, ServerTools, Tool, ToolEntry, ToolRef,
 };
+
+/// Most candidates that a message names; the details have all.
+const MAX_CANDIDATES: usize = 10;
 
 /// The tools of a list of servers.
 #[derive(Debug)]
@@ -94,6 +99,18 @@ impl Catalogue {
         name
     }
 
+    /// Whether it was made of these servers with these tools.
+    pub(super) fn is_of(&self, servers: &[(Arc<ServerSpec>, Arc<ServerTools>)]) -> bool {
+        let own = self.servers.iter().map(|shelf| (shelf.uuid, shelf.tools.content_hash()));
+        own.eq(servers.iter().map(|(spec, tools)| (spec.uuid(), tools.content_hash())))
+    }
+
+    /// Whether both were made of the same.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        let content = |shelf: &Shelf| (shelf.uuid, shelf.tools.content_hash());
+        self.servers.iter().map(content).eq(other.servers.iter().map(content))
+    }
+
     /// How many tools there are.
     pub(crate) fn total(&self) -> usize {
         self.total
@@ -172,8 +189,15 @@ impl Catalogue {
     fn ambiguous(&self, name: &str, candidates: impl Iterator<Item = ToolRef>) -> Error {
         let names: Vec<_> =
             candidates.filter_map(|candidate| self.entry(candidate)).map(|entry| entry.qualified_name).collect();
-        let message =
-            format!("several servers offer a tool `{name}`: use one of {}, or name the `server`", names.join(", "));
+        let shown = names.iter().take(MAX_CANDIDATES).map(|name| &**name).collect::<Vec<_>>().join(", ");
+        let more = match names.len().saturating_sub(MAX_CANDIDATES) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let message = format!(
+            "several servers offer a tool `{}`: use one of {shown}{more}, or name the `server`",
+            excerpt(name)
+        );
         let details = RawJson::from_value(&serde_json::json!({ "candidates": names }));
         let error = Error::new(ErrorKind::Conflict, message);
         match details {
@@ -182,22 +206,36 @@ impl Catalogue {
         }
     }
 
-    /// The router's index over these tools, made once.
-    pub(crate) async fn index(&self, router: &Arc<dyn Router>) -> Result<&Arc<dyn Index>> {
+    /// The router's index over these tools, made once, in a task of `tasks`: a caller who goes away does
+    /// not leave it to the next one to begin anew.
+    pub(crate) async fn index(
+        self: &Arc<Self>,
+        router: &Arc<dyn Router>,
+        tasks: &TaskTracker,
+    ) -> Result<&Arc<dyn Index>> {
+        if self.index.get().is_none() {
+            let (catalogue, router) = (Arc::clone(self), Arc::clone(router));
+            let making = tasks.spawn(async move { catalogue.make_index(router).await.map(drop) });
+            making.await.unwrap_or_else(|panic| Err(indexing_failed(panic)))?;
+        }
+        self.index.get().ok_or_else(|| Error::new(ErrorKind::Internal, "index the tools: the index is not there"))
+    }
+
+    async fn make_index(&self, router: Arc<dyn Router>) -> Result<&Arc<dyn Index>> {
         self.index
             .get_or_try_init(|| async {
                 let servers: Vec<_> = self.servers.iter().map(|shelf| Arc::clone(&shelf.tools)).collect();
-                let router = Arc::clone(router);
                 let handle = Handle::current();
                 // Indexing takes long for many tools, and must not hold up other calls.
-                tokio::task::spawn_blocking(move || handle.block_on(router.index(&servers))).await.unwrap_or_else(
-                    |panic| {
-                        Err(Error::new(ErrorKind::Internal, "the router failed to index the tools").with_source(panic))
-                    },
-                )
+                let indexing = tokio::task::spawn_blocking(move || handle.block_on(router.index(&servers)));
+                indexing.await.unwrap_or_else(|panic| Err(indexing_failed(panic)))
             })
             .await
     }
+}
+
+fn indexing_failed(panic: JoinError) -> Error {
+    Error::new(ErrorKind::Internal, "index the tools: the router broke off").with_source(panic)
 }
 
 fn tool_ref(server: usize, tool: usize) -> ToolRef {

@@ -5,10 +5,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::{Error, ErrorKind, RawJson, Result, Retry, Upstream, UpstreamEvents, UpstreamRequest};
+
+/// Stands in `under_way` once a connection takes no more requests. Far above any count of them.
+const RETIRED: usize = usize::MAX / 2;
 
 /// A live connection.
 #[derive(Debug)]
@@ -16,11 +19,10 @@ pub(super) struct Connection {
     upstream: Arc<dyn Upstream>,
     signals: Arc<Signals>,
     opened: Instant,
+    /// Requests under way, or [`RETIRED`] and above.
     under_way: AtomicUsize,
     /// Milliseconds from `opened` to the end of the last request.
     last_used_ms: AtomicU64,
-    /// Given back when the connection is dropped, which is after its process has ended.
-    _process: Option<OwnedSemaphorePermit>,
 }
 
 /// What the connection's supervisor waits for.
@@ -30,9 +32,12 @@ pub(super) struct Signals {
     lost_notify: Notify,
     /// The server said that its tools have changed.
     pub(super) tools_changed: Notify,
-    /// A request was given up, and nothing has been answered since.
+    /// A request was given up or not taken, and nothing has been answered since.
     suspect: AtomicBool,
+    /// A request was given up: the server may have stopped answering.
     pub(super) suspected: Notify,
+    /// A request was not taken: the server may be gone.
+    pub(super) doubted: Notify,
 }
 
 impl Signals {
@@ -44,18 +49,13 @@ impl Signals {
 }
 
 impl Connection {
-    pub(super) fn new(
-        upstream: Arc<dyn Upstream>,
-        signals: Arc<Signals>,
-        process: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(super) fn new(upstream: Arc<dyn Upstream>, signals: Arc<Signals>) -> Self {
         Self {
             upstream,
             signals,
             opened: Instant::now(),
             under_way: AtomicUsize::new(0),
             last_used_ms: AtomicU64::new(0),
-            _process: process,
         }
     }
 
@@ -67,8 +67,24 @@ impl Connection {
         &self.signals
     }
 
+    /// Whether it takes requests.
     pub(super) fn is_alive(&self) -> bool {
-        self.signals.lost.get().is_none()
+        self.signals.lost.get().is_none() && !self.is_retired()
+    }
+
+    fn is_retired(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) >= RETIRED
+    }
+
+    /// Whether a request is under way.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.load(Ordering::Acquire) > 0
+    }
+
+    /// Takes no more requests from here on; `false` where one is under way. A request is thus either
+    /// counted before, or finds no connection and asks for a new one: none falls between.
+    pub(super) fn retire(&self) -> bool {
+        self.under_way.compare_exchange(0, RETIRED, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Returns when the connection is lost, with the reason.
@@ -93,7 +109,7 @@ impl Connection {
 
     /// When it has been without a request for `timeout`; later while one is under way.
     pub(super) fn idle_at(&self, timeout: Duration) -> Instant {
-        if self.under_way.load(Ordering::Relaxed) > 0 {
+        if self.is_busy() {
             return Instant::now() + timeout;
         }
         self.opened + Duration::from_millis(self.last_used_ms.load(Ordering::Relaxed)) + timeout
@@ -103,41 +119,60 @@ impl Connection {
         self.signals.suspect.load(Ordering::Relaxed)
     }
 
-    /// Sends a request and keeps the books on it.
+    /// The right to send one request; `None` where the connection is [retired](Self::retire).
+    pub(super) fn enter(&self) -> Option<Entry<'_>> {
+        // A retired connection keeps what this adds, and stays retired.
+        let before = self.under_way.fetch_add(1, Ordering::AcqRel);
+        (before < RETIRED).then_some(Entry { connection: self, answered: false })
+    }
+
+    /// Sends a request of the engine's own.
+    ///
+    /// # Errors
+    /// Those of the upstream.
     pub(super) async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let mut entry = Entry::new(self);
-        let answer = self.upstream.request(request).await;
-        entry.answered = true;
-        self.signals.suspect.store(false, Ordering::Relaxed);
-        if let Err(error) = &answer
-            && error.kind() == ErrorKind::Unavailable
-            && error.retry() == Retry::Safe
-        {
-            self.lose(error.duplicate());
+        match self.enter() {
+            Some(entry) => entry.request(request).await,
+            None => Err(Error::new(ErrorKind::Unavailable, "reach the server: its connection was closed unused")),
         }
-        answer
     }
 }
 
 /// A request under way, counted until it is dropped.
-struct Entry<'a> {
+pub(super) struct Entry<'a> {
     connection: &'a Connection,
     answered: bool,
 }
 
-impl<'a> Entry<'a> {
-    fn new(connection: &'a Connection) -> Self {
-        connection.under_way.fetch_add(1, Ordering::Relaxed);
-        Self { connection, answered: false }
+impl Entry<'_> {
+    /// Sends the request and keeps the books on it.
+    ///
+    /// # Errors
+    /// Those of the upstream.
+    pub(super) async fn request(mut self, request: UpstreamRequest) -> Result<RawJson> {
+        let answer = self.connection.upstream.request(request).await;
+        self.answered = true;
+        let signals = &self.connection.signals;
+        match &answer {
+            // Not taken. That may be the server's end or a moment of too much work, and other requests
+            // may be under way: the supervisor asks the server before it gives the connection up.
+            Err(error) if error.kind() == ErrorKind::Unavailable && error.retry() == Retry::Safe => {
+                signals.suspect.store(true, Ordering::Relaxed);
+                signals.doubted.notify_one();
+            }
+            _ => signals.suspect.store(false, Ordering::Relaxed),
+        }
+        answer
     }
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
         let connection = self.connection;
-        connection.under_way.fetch_sub(1, Ordering::Relaxed);
         let age = u64::try_from(connection.age().as_millis()).unwrap_or(u64::MAX);
         connection.last_used_ms.store(age, Ordering::Relaxed);
+        // After the time, so that who sees no request under way sees when the last one ended.
+        connection.under_way.fetch_sub(1, Ordering::Release);
         if !self.answered && !connection.signals.suspect.swap(true, Ordering::Relaxed) {
             connection.signals.suspected.notify_one();
         }

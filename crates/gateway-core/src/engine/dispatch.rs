@@ -11,13 +11,17 @@ pub(super) struct Dispatch;
 #[async_trait]
 impl Invoke for Dispatch {
     async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
-        let connection = call.server.connection().await?;
-        let request = UpstreamRequest {
-            method: call.method.clone(),
-            params: call.params.clone(),
-            listener: context.listener().cloned(),
-        };
-        let answer = connection.request(request).await;
-        answer.map_err(|error| error.with_context("server", call.server.spec().name()))
+        loop {
+            let connection = call.server.connection().await?;
+            // Closed as idle between the two lines: the next one is opened for this call.
+            let Some(entry) = connection.enter() else { continue };
+            let request = UpstreamRequest {
+                method: call.method.clone(),
+                params: call.params.clone(),
+                listener: context.listener().cloned(),
+            };
+            let answer = entry.request(request).await;
+            return answer.map_err(|error| error.with_context("server", call.server.spec().name()));
+        }
     }
 }

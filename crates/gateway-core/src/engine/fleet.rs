@@ -7,12 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::catalogue::Catalogue;
 use super::server::{Presence, Server};
-use crate::{EngineConfig, Error, ErrorKind, Prefix, Result, ServerSpec, ServerTools, Transport};
+use crate::{EngineConfig, Era, Error, ErrorKind, Prefix, Result, ServerSpec, ServerTools, Transport};
 
 /// The live servers of the process and what they have in common.
 #[derive(Debug)]
@@ -25,28 +27,45 @@ pub(crate) struct Fleet {
     generation: AtomicU64,
     /// Tools by the identity of the spec that they come from. A session's server shows the tools of
     /// its twin in another session without being started.
-    known: Mutex<HashMap<Uuid, Weak<ServerTools>>>,
+    known: Mutex<HashMap<Uuid, Known>>,
     /// Catalogues by what they are made of, so that sessions with equal servers share one.
     catalogues: Mutex<HashMap<u64, Weak<Catalogue>>>,
     /// Stops every server; cancelled when the gateway is gone without a shutdown.
     pub(super) stop: CancellationToken,
     /// Servers that sessions share, with the number of sessions that hold each.
     shared: Mutex<HashMap<Uuid, (Arc<Server>, usize)>>,
+    /// Servers that are being ended, also where nobody waits for that any more.
+    endings: TaskTracker,
 }
+
+/// What is known of all servers with one spec while one of them lives.
+#[derive(Debug)]
+struct Known {
+    tools: Weak<ServerTools>,
+    era: Era,
+}
+
+/// Longer than any idle time that means something, and short enough to be added to an instant.
+const LONGEST_IDLE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl Fleet {
     pub(super) fn new(config: &EngineConfig, transports: Vec<Arc<dyn Transport>>) -> Self {
+        let endings = TaskTracker::new();
+        // A closed tracker still takes tasks; it only lets `ended` return.
+        endings.close();
+        let max_processes = config.max_processes.min(Semaphore::MAX_PERMITS);
         let by_name = transports.into_iter().map(|one| (one.name().to_owned(), one)).collect();
         Self {
             transports: by_name,
-            processes: Arc::new(Semaphore::new(config.max_processes)),
-            max_processes: config.max_processes,
+            processes: Arc::new(Semaphore::new(max_processes)),
+            max_processes,
             session_idle_timeout_ms: config.session_idle_timeout_ms,
             generation: AtomicU64::new(1),
             known: Mutex::default(),
             catalogues: Mutex::default(),
             stop: CancellationToken::new(),
             shared: Mutex::default(),
+            endings,
         }
     }
 
@@ -62,12 +81,28 @@ impl Fleet {
         Arc::clone(server)
     }
 
-    /// Gives a server back; ends it where no other session holds it.
-    pub(super) async fn release(&self, server: &Arc<Server>) {
-        if server.spec().shared() && !self.let_go(server) {
-            return;
+    /// Gives servers back, side by side, and waits until those have ended that no other session holds.
+    pub(super) async fn release(&self, servers: &[Arc<Server>]) {
+        for ending in self.let_end(servers) {
+            // Only the runtime's own end can stop it.
+            let _ = ending.await;
         }
-        server.end().await;
+    }
+
+    /// Gives servers back, each once for each time it was acquired. Those that nobody holds any more end
+    /// by themselves, also where nobody waits for that.
+    pub(super) fn let_end(&self, servers: &[Arc<Server>]) -> Vec<JoinHandle<()>> {
+        let unheld = servers.iter().filter(|server| !server.spec().shared() || self.let_go(server));
+        let end = |server: &Arc<Server>| {
+            let server = Arc::clone(server);
+            self.endings.spawn(async move { server.end().await })
+        };
+        unheld.map(end).collect()
+    }
+
+    /// Waits until every server that was given back has ended.
+    pub(super) async fn ended(&self) {
+        self.endings.wait().await;
     }
 
     /// Whether nobody holds this shared server any more.
@@ -124,7 +159,7 @@ impl Fleet {
             Presence::OnDemand => self.session_idle_timeout_ms,
             Presence::Kept => 0,
         };
-        (millis > 0).then(|| Duration::from_millis(millis))
+        (millis > 0).then(|| Duration::from_millis(millis).min(LONGEST_IDLE))
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -135,24 +170,23 @@ impl Fleet {
         self.generation.fetch_add(1, Ordering::AcqRel);
     }
 
-    pub(super) fn known_tools(&self, spec: &ServerSpec) -> Option<Arc<ServerTools>> {
-        self.known_map().get(&spec.uuid()).and_then(Weak::upgrade)
+    /// The tools and the era of a living twin.
+    pub(super) fn known(&self, spec: &ServerSpec) -> Option<(Arc<ServerTools>, Era)> {
+        self.known_map().get(&spec.uuid()).and_then(|known| Some((known.tools.upgrade()?, known.era)))
     }
 
     /// The tools to keep for a spec: those known already where the content is the same.
-    pub(super) fn share_tools(&self, spec: &ServerSpec, tools: ServerTools) -> Arc<ServerTools> {
+    pub(super) fn share_tools(&self, spec: &ServerSpec, tools: ServerTools, era: Era) -> Arc<ServerTools> {
         let mut known = self.known_map();
-        let twin = known.get(&spec.uuid()).and_then(Weak::upgrade);
-        if let Some(twin) = twin
-            && twin.content_hash() == tools.content_hash()
-            && twin.warnings() == tools.warnings()
-            && twin.rejected() == tools.rejected()
-        {
-            return twin;
-        }
-        known.retain(|_, tools| tools.strong_count() > 0);
-        let tools = Arc::new(tools);
-        known.insert(spec.uuid(), Arc::downgrade(&tools));
+        let twin = known.get(&spec.uuid()).and_then(|known| known.tools.upgrade());
+        let twin = twin.filter(|twin| {
+            twin.content_hash() == tools.content_hash()
+                && twin.warnings() == tools.warnings()
+                && twin.rejected() == tools.rejected()
+        });
+        known.retain(|_, known| known.tools.strong_count() > 0);
+        let tools = twin.unwrap_or_else(|| Arc::new(tools));
+        known.insert(spec.uuid(), Known { tools: Arc::downgrade(&tools), era });
         tools
     }
 
@@ -169,13 +203,16 @@ impl Fleet {
             (spec.uuid(), tools.content_hash()).hash(&mut hasher);
         }
         let key = hasher.finish();
-        if let Some(known) = self.catalogue_map().get(&key).and_then(Weak::upgrade) {
+        let known = self.catalogue_map().get(&key).and_then(Weak::upgrade);
+        // A hash is no proof, and what stands behind it may come from somebody who looks for collisions.
+        if let Some(known) = known.filter(|known| known.is_of(&servers)) {
             return known;
         }
         // Made without the lock: many tools take milliseconds.
         let made = Arc::new(Catalogue::new(servers, prefix));
         let mut catalogues = self.catalogue_map();
-        if let Some(known) = catalogues.get(&key).and_then(Weak::upgrade) {
+        let meanwhile = catalogues.get(&key).and_then(Weak::upgrade);
+        if let Some(known) = meanwhile.filter(|known| known.is_same(&made)) {
             return known;
         }
         catalogues.retain(|_, catalogue| catalogue.strong_count() > 0);
@@ -187,7 +224,7 @@ impl Fleet {
         self.catalogues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn known_map(&self) -> MutexGuard<'_, HashMap<Uuid, Weak<ServerTools>>> {
+    fn known_map(&self) -> MutexGuard<'_, HashMap<Uuid, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

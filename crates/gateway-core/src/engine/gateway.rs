@@ -2,25 +2,20 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
 
 use super::catalogue::{Catalogue, excerpt};
 use super::change;
-use super::naming;
-use super::server::Server;
+use super::find::{find_tool, wake_unlisted};
 use super::session::{View, describe};
 use super::sessions::Sessions;
 use crate::{
     AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health,
     Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
-    ServerSelector, ServerSpec, ServerState, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply,
+    ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply,
 };
-
-/// A call of a tool that nobody knows waits so long for servers that are still being connected.
-const WAIT_FOR_LISTS: Duration = Duration::from_secs(10);
 
 /// Most matches that a search may ask for.
 const MAX_LIMIT: usize = 50;
@@ -73,7 +68,8 @@ impl Gateway {
             principal,
             local: admission.credentials.local,
             session,
-            deadline: admission.timeout.map(|timeout| Instant::now() + timeout),
+            // A limit beyond the end of time is none.
+            deadline: admission.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             listener: admission.listener,
         })
     }
@@ -101,7 +97,7 @@ impl Gateway {
                 && view.catalogue.is_visible(tool, &allowed)
         };
         within(context, async {
-            let index = view.catalogue.index(&self.engine.router).await?;
+            let index = view.catalogue.index(&self.engine.router, &self.engine.tasks).await?;
             let begun = Instant::now();
             let query =
                 Query { text: &request.query, limit: request.limit, min_score: request.min_score, visible: &visible };
@@ -129,8 +125,10 @@ impl Gateway {
         if !call.arguments.is_object() {
             return Err(Error::new(ErrorKind::InvalidArguments, "`args` must be a JSON object"));
         }
+        // A call keeps its session alive; the default one needs nobody for that.
+        let _under_way = context.session_id().map(|_| context.session.begin_call());
         within(context, async {
-            let (view, found) = self.find_tool(context, &call).await?;
+            let (view, found) = find_tool(|| self.view(context), &call, &self.visible(context)).await?;
             let entry = view.catalogue.entry(found);
             let server = view.servers.get(found.server as usize).map(Arc::clone);
             let (Some(entry), Some(server)) = (entry, server) else {
@@ -224,12 +222,11 @@ impl Gateway {
     /// How the gateway is.
     pub fn health(&self) -> Health {
         let sessions = &self.engine.sessions;
-        let servers = describe(&sessions.default.servers());
-        let in_order = |state| matches!(state, ServerState::Disabled | ServerState::Idle | ServerState::Ready);
+        let servers = sessions.default.servers();
         Health {
-            healthy: servers.iter().all(|server| in_order(server.state)),
+            healthy: servers.iter().all(|server| server.is_in_order()),
             total_tools: sessions.default.view(&sessions.fleet, self.engine.config.prefix).catalogue.total(),
-            servers,
+            servers: describe(&servers),
             sessions: sessions.count(),
             processes: sessions.fleet.processes(),
         }
@@ -258,10 +255,13 @@ impl Gateway {
 
     /// Ends all connections in order. Calls under way fail; let them finish first.
     pub async fn shutdown(&self) {
-        self.engine.sessions.fleet.stop.cancel();
-        self.engine.sessions.end_all().await;
+        let sessions = &self.engine.sessions;
+        sessions.fleet.stop.cancel();
+        sessions.end_all().await;
+        // Changes under way find their servers stopped, and give back what they hold.
         self.engine.tasks.close();
         self.engine.tasks.wait().await;
+        sessions.fleet.ended().await;
     }
 
     fn view(&self, context: &Context) -> Arc<View> {
@@ -270,39 +270,6 @@ impl Gateway {
 
     fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {
         |server, tool| self.engine.auth.allows(&context.principal, server, tool)
-    }
-
-    /// Finds the tool that a call means. Where nobody knows it, waits for servers whose tools are not
-    /// known yet: a gateway that has just started must not deny what it has.
-    async fn find_tool(&self, context: &Context, call: &ToolCall) -> Result<(Arc<View>, ToolRef)> {
-        let visible = self.visible(context);
-        let give_up = Instant::now() + WAIT_FOR_LISTS;
-        let mut waited = false;
-        loop {
-            let view = self.view(context);
-            let server = call.server.as_deref().map(|name| {
-                view.catalogue
-                    .server(name)
-                    .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no server `{}`", excerpt(name))))
-            });
-            let server = server.transpose()?;
-            let missing = match view.catalogue.resolve(&call.name, server, &visible) {
-                Ok(found) => return Ok((view, found)),
-                Err(error) if error.kind() == ErrorKind::NotFound && !waited => error,
-                Err(error) => return Err(error),
-            };
-            waited = true;
-            let unlisted = unlisted(&view, server, &call.name);
-            if unlisted.servers.is_empty() {
-                return Err(missing);
-            }
-            for server in &unlisted.servers {
-                let settled = time::timeout_at(give_up, server.settled()).await;
-                if let (true, Ok(Err(error))) = (unlisted.certain, settled) {
-                    return Err(error);
-                }
-            }
-        }
     }
 
     /// Runs a change in a task of its own, so that a caller who goes away leaves nothing half done.
@@ -337,42 +304,6 @@ impl Gateway {
             ),
             _ => Ok(()),
         }
-    }
-}
-
-/// Servers whose tools are unknown and that may have the tool a caller asks for.
-struct Unlisted {
-    servers: Vec<Arc<Server>>,
-    /// Whether the tool surely belongs to one of them, since the caller names the server.
-    certain: bool,
-}
-
-fn unlisted(view: &View, server: Option<u32>, name: &str) -> Unlisted {
-    let candidates = || {
-        let servers = view.servers.iter().enumerate();
-        servers.filter(|(_, server)| !server.is_listed() && !server.spec().disabled())
-    };
-    if let Some(place) = server {
-        let named = candidates().filter(|(at, _)| *at == place as usize);
-        return Unlisted { servers: named.map(|(_, server)| Arc::clone(server)).collect(), certain: true };
-    }
-    let prefixed: Vec<_> = candidates()
-        .filter(|(_, server)| naming::is_of_server(name, server.spec().name()))
-        .map(|(_, server)| Arc::clone(server))
-        .collect();
-    if !prefixed.is_empty() {
-        return Unlisted { servers: prefixed, certain: true };
-    }
-    let pending = candidates()
-        .filter(|(_, server)| matches!(server.state(), ServerState::Idle | ServerState::Connecting))
-        .map(|(_, server)| Arc::clone(server));
-    Unlisted { servers: pending.collect(), certain: false }
-}
-
-/// Begins to connect servers whose tools are unknown; waits for none.
-fn wake_unlisted(view: &View) {
-    for server in view.servers.iter().filter(|server| !server.is_listed()) {
-        server.wake();
     }
 }
 

@@ -7,7 +7,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time;
 
+use super::catalogue::excerpt;
 use super::connection::Connection;
+use super::supervisor::own_limit;
 use crate::{Error, ErrorKind, RawJson, Result, ServerSpec, ServerTools, UpstreamInfo, UpstreamRequest};
 
 /// More pages than any server needs; one that sends more is lying.
@@ -15,6 +17,9 @@ const MAX_PAGES: usize = 1_000;
 
 /// Most tools of one server.
 const MAX_TOOLS: usize = 100_000;
+
+/// Longest cursor, in bytes: each is remembered while a list is read.
+const MAX_CURSOR: usize = 16 * 1024;
 
 /// Most bytes that one server's declarations may take.
 const MAX_BYTES: usize = 256 * 1024 * 1024;
@@ -77,12 +82,16 @@ impl Pages {
             self.tools.push(RawJson::slice_of(page.as_bytes(), tool).detached());
         }
         let Some(cursor) = read.next_cursor else { return Ok(None) };
+        if cursor.len() > MAX_CURSOR {
+            self.warnings.push(format!("the list is cut before a cursor of more than {MAX_CURSOR} bytes"));
+            return Ok(None);
+        }
         if self.cursors.len() + 1 >= MAX_PAGES {
             self.warnings.push(format!("the list is cut after {MAX_PAGES} pages"));
             return Ok(None);
         }
         if !self.cursors.insert(cursor.clone()) {
-            self.warnings.push(format!("the server repeats the cursor {cursor:?}; the list ends there"));
+            self.warnings.push(format!("the server repeats the cursor {:?}; the list ends there", excerpt(&cursor)));
             return Ok(None);
         }
         Ok(Some(cursor))
@@ -95,7 +104,7 @@ async fn ask(spec: &Arc<ServerSpec>, connection: &Connection, cursor: Option<&st
         Some(cursor) => RawJson::from_value(&serde_json::json!({ "cursor": cursor }))
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot write a cursor").with_source(error))?,
     };
-    let limit = spec.limits().request_timeout();
+    let limit = own_limit(spec);
     let request = UpstreamRequest::new("tools/list", params);
     time::timeout(limit, connection.request(request)).await.unwrap_or_else(|_| {
         let limit = limit.as_millis();

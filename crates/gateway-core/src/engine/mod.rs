@@ -6,6 +6,7 @@ mod change;
 mod connection;
 mod context;
 mod dispatch;
+mod find;
 mod fleet;
 mod gateway;
 mod listing;

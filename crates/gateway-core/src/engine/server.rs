@@ -1,7 +1,7 @@
 //! One upstream server as the engine sees it: its spec, its state, its tools, its connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::Connection;
 use super::fleet::Fleet;
 use super::supervisor;
-use crate::{Error, ErrorKind, Result, ServerSpec, ServerStatus, ServerTools};
+use crate::{Era, Error, ErrorKind, Result, ServerSpec, ServerStatus, ServerTools};
 
 /// A caller waits for a reconnection that is due within this time; for a later one it is told to
 /// come back.
@@ -50,6 +50,11 @@ impl ServerState {
     fn is_pending(self) -> bool {
         matches!(self, Self::Idle | Self::Connecting)
     }
+
+    /// The state of a server that nobody has needed yet.
+    pub(super) fn at_rest(spec: &ServerSpec) -> Self {
+        if spec.disabled() { Self::Disabled } else { Self::Idle }
+    }
 }
 
 /// Whether a server is kept connected or connected when needed.
@@ -71,7 +76,7 @@ pub struct Server {
     pub(super) connection: ArcSwapOption<Connection>,
     tools: ArcSwap<ServerTools>,
     status: watch::Sender<Status>,
-    pub(super) life: Mutex<Life>,
+    life: Mutex<Life>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -87,26 +92,39 @@ pub(super) struct Status {
     pub(super) listed: bool,
 }
 
-/// Whether the supervisor runs, and whether it should.
+/// Whether the supervisor runs and whether it should, and what the next one must know.
 #[derive(Debug, Default)]
 pub(super) struct Life {
     pub(super) running: bool,
     pub(super) wanted: bool,
+    /// When it was first needed.
+    began: Option<Instant>,
+    /// Attempts that failed and connections that were lost soon, since the last good one.
+    pub(super) failures: u32,
+    /// The era that it spoke last.
+    pub(super) era: Option<Era>,
 }
 
 impl Server {
     pub(super) fn new(spec: Arc<ServerSpec>, presence: Presence, fleet: Arc<Fleet>) -> Self {
-        let known = fleet.known_tools(&spec);
-        let state = if spec.disabled() { ServerState::Disabled } else { ServerState::Idle };
-        let status = Status { state, last_error: None, at: Instant::now(), listed: known.is_some() };
-        let tools = known.unwrap_or_else(|| Arc::new(ServerTools::new(spec.name(), "", Vec::new())));
+        let known = fleet.known(&spec);
+        let status = Status {
+            state: ServerState::at_rest(&spec),
+            last_error: None,
+            at: Instant::now(),
+            listed: known.is_some(),
+        };
+        let (tools, era) = match known {
+            Some((tools, era)) => (tools, Some(era)),
+            None => (Arc::new(ServerTools::new(spec.name(), "", Vec::new())), None),
+        };
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             presence,
             connection: ArcSwapOption::empty(),
             tools: ArcSwap::new(tools),
             status: watch::Sender::new(status),
-            life: Mutex::default(),
+            life: Mutex::new(Life { era, ..Life::default() }),
             stop: fleet.stop.child_token(),
             fleet,
             tasks: TaskTracker::new(),
@@ -137,6 +155,22 @@ impl Server {
     /// Whether its tools were ever read, by this connection or another one to the same spec.
     pub(crate) fn is_listed(&self) -> bool {
         self.status.borrow().listed
+    }
+
+    /// Whether nothing is wrong with it. One that is being connected is in order where its tools are
+    /// known and no failure came before: it was idle and is needed again.
+    pub(crate) fn is_in_order(&self) -> bool {
+        let status = self.status.borrow();
+        match status.state {
+            ServerState::Disabled | ServerState::Idle | ServerState::Ready => true,
+            ServerState::Connecting => status.listed && status.last_error.is_none(),
+            ServerState::Degraded | ServerState::BackingOff | ServerState::Failed => false,
+        }
+    }
+
+    /// For how long it has been needed; nothing where it has just become so.
+    pub(crate) fn age(&self) -> Duration {
+        self.life().began.map_or(Duration::ZERO, |began| began.elapsed())
     }
 
     /// All that is known of it.
@@ -176,13 +210,11 @@ impl Server {
             let seen = status.borrow_and_update().clone();
             match seen.state {
                 ServerState::Failed | ServerState::Disabled => return Err(self.refusal(&seen)),
-                // Nobody tries again by himself to reach a server on demand.
-                ServerState::BackingOff
-                    if self.presence == Presence::OnDemand || seen.at > Instant::now() + WORTH_WAITING =>
-                {
+                ServerState::BackingOff if seen.at > Instant::now() + WORTH_WAITING => {
                     return Err(self.refusal(&seen));
                 }
-                // The attempt that this caller waited for is over, and its end went unseen.
+                // At rest again, after a pause that was worth waiting for or since it was idle: a wish
+                // that was uttered before has been dealt with.
                 ServerState::Idle => self.start(&seen)?,
                 _ => {}
             }
@@ -225,7 +257,11 @@ impl Server {
 
     /// Ends it: no reconnection, and when this returns no process and no task of it is left.
     pub(crate) async fn end(&self) {
-        self.stop.cancel();
+        {
+            // With the lock, so that `start` spawns either before or not at all.
+            let _life = self.life();
+            self.stop.cancel();
+        }
         self.tasks.close();
         self.tasks.wait().await;
     }
@@ -247,8 +283,8 @@ impl Server {
     }
 
     /// Takes over a list of tools; equal content keeps the memory that is shared already.
-    pub(super) fn set_tools(&self, tools: ServerTools) {
-        let tools = self.fleet.share_tools(&self.spec, tools);
+    pub(super) fn set_tools(&self, tools: ServerTools, era: Era) {
+        let tools = self.fleet.share_tools(&self.spec, tools, era);
         if !Arc::ptr_eq(&self.tools.load(), &tools) {
             self.tools.store(tools);
             self.fleet.catalogue_changed();
@@ -264,6 +300,10 @@ impl Server {
         });
     }
 
+    pub(super) fn life(&self) -> MutexGuard<'_, Life> {
+        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn live(&self) -> Option<Arc<Connection>> {
         let connection = self.connection.load();
         connection.as_ref().filter(|connection| connection.is_alive()).map(Arc::clone)
@@ -273,18 +313,22 @@ impl Server {
         if self.spec.disabled() {
             return Err(self.refusal(status));
         }
+        let mut life = self.life();
         if self.stop.is_cancelled() {
             return Err(self.gone());
         }
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        life.wanted = true;
+        if self.live().is_some() {
+            // A wish now would undo the next idle time.
+            return Ok(());
+        }
         if life.running {
+            life.wanted = true;
             return Ok(());
         }
         if status.state == ServerState::Failed && status.at.elapsed() < RETRY_FAILED_AFTER {
-            life.wanted = false;
             return Err(self.refusal(status));
         }
+        life.began.get_or_insert_with(Instant::now);
         life.running = true;
         self.set_state(ServerState::Connecting);
         self.tasks.spawn(supervisor::run(Arc::clone(self)));
@@ -310,6 +354,6 @@ impl Server {
 
     fn gone(&self) -> Error {
         let name = self.spec.name();
-        Error::new(ErrorKind::Unavailable, format!("server `{name}` has been removed"))
+        Error::new(ErrorKind::Unavailable, format!("server `{name}` has been removed, or the gateway stops"))
     }
 }

@@ -1,18 +1,25 @@
 //! One session: its own list of servers and what it shows of them.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Catalogue;
 use super::fleet::Fleet;
 use super::server::{Presence, Server};
-use crate::{Error, ErrorKind, Prefix, RawJson, Result, ServerSpec, ServerStatus, SessionStatus, StoredSession};
+use crate::{
+    Error, ErrorKind, Prefix, RawJson, Result, ServerSpec, ServerState, ServerStatus, ServerTools, SessionStatus,
+    StoredSession,
+};
+
+/// A session in use looks into the store this often, for what other replicas did, and to renew its
+/// end of life there; one with a short life more often.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// A session in this process. The default session is the one without an id.
 #[derive(Debug)]
@@ -26,7 +33,11 @@ pub(crate) struct Session {
     /// Held while the list of servers is being changed, connections of new servers included.
     pub(super) change: tokio::sync::Mutex<()>,
     pub(super) stored: Stored,
-    ended: AtomicBool,
+    /// Calls under way; while there are any it does not expire.
+    calls: AtomicUsize,
+    /// Cancelled when it has ended for good. Held in `ending` while that or the list of servers changes.
+    pub(super) over: CancellationToken,
+    ending: Mutex<()>,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -57,7 +68,7 @@ pub(super) struct Record {
 pub(crate) struct View {
     generation: u64,
     pub(crate) servers: Arc<Vec<Arc<Server>>>,
-    tools: Vec<Arc<crate::ServerTools>>,
+    tools: Vec<Arc<ServerTools>>,
     pub(crate) catalogue: Arc<Catalogue>,
 }
 
@@ -98,7 +109,7 @@ impl Session {
     ) -> Self {
         // The live list is the only one from here on.
         record.servers = Vec::new();
-        let expires_at_ms = record.last_accessed_ms.saturating_add(record.ttl_ms);
+        let expires_at_ms = record.expires_at_ms();
         Self {
             id,
             last_accessed_ms: AtomicU64::new(record.last_accessed_ms),
@@ -112,7 +123,9 @@ impl Session {
                 synced_at_ms: AtomicU64::new(now_ms()),
                 syncing: Mutex::new(false),
             },
-            ended: AtomicBool::new(false),
+            calls: AtomicUsize::new(0),
+            over: CancellationToken::new(),
+            ending: Mutex::default(),
             _place: place,
         }
     }
@@ -130,8 +143,18 @@ impl Session {
         self.servers.load_full()
     }
 
-    pub(super) fn set_servers(&self, servers: Vec<Arc<Server>>) {
+    /// Puts a new list in force.
+    ///
+    /// # Errors
+    /// The list itself where the session has ended: what it was made of before has been given back
+    /// then, and who adds must give back what is new.
+    pub(super) fn set_servers(&self, servers: Vec<Arc<Server>>) -> std::result::Result<(), Vec<Arc<Server>>> {
+        let _ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_ended() {
+            return Err(servers);
+        }
         self.servers.store(Arc::new(servers));
+        Ok(())
     }
 
     /// How a server that this session gets from now on is kept.
@@ -146,17 +169,38 @@ impl Session {
         self.expires_at_ms.store(now.saturating_add(self.record.ttl_ms), Ordering::Relaxed);
     }
 
-    pub(super) fn is_expired(&self) -> bool {
-        self.expires_at_ms.load(Ordering::Relaxed) <= now_ms()
+    /// Keeps it alive while a call is under way, however long that takes.
+    pub(super) fn begin_call(&self) -> CallUnderWay<'_> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        CallUnderWay(self)
     }
 
-    /// Marks it as gone for good; `false` where somebody did so before.
-    pub(super) fn end(&self) -> bool {
-        !self.ended.swap(true, Ordering::AcqRel)
+    pub(super) fn has_calls(&self) -> bool {
+        self.calls.load(Ordering::Acquire) > 0
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        !self.has_calls() && self.expires_at_ms.load(Ordering::Relaxed) <= now_ms()
+    }
+
+    /// How often a session in use looks into the store.
+    pub(super) fn sync_interval(&self) -> Duration {
+        SYNC_EVERY.min(Duration::from_millis(self.record.ttl_ms / 4))
+    }
+
+    /// Marks it as gone for good; `None` where somebody did so before, else the servers that are to be
+    /// given back.
+    pub(super) fn end(&self) -> Option<Arc<Vec<Arc<Server>>>> {
+        let _ending = self.ending.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.has_ended() {
+            return None;
+        }
+        self.over.cancel();
+        Some(self.servers())
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
+        self.over.is_cancelled()
     }
 
     /// What it shows now. Costs one comparison while nothing has changed.
@@ -184,19 +228,15 @@ impl Session {
         view
     }
 
-    /// Its record as the store should have it.
-    pub(super) fn to_stored(&self) -> Result<StoredSession> {
+    /// Its record as the store should have it, with these servers.
+    pub(super) fn to_stored(&self, servers: &[Arc<Server>]) -> Result<StoredSession> {
         let record = Record {
             last_accessed_ms: self.last_accessed_ms.load(Ordering::Relaxed),
-            servers: self.servers.load().iter().map(|server| (**server.spec()).clone()).collect(),
+            servers: servers.iter().map(|server| (**server.spec()).clone()).collect(),
             ..self.record.clone()
         };
-        Ok(StoredSession {
-            id: self.id.clone().unwrap_or_default(),
-            revision: self.stored.revision.load(Ordering::Acquire),
-            expires_at: time(self.expires_at_ms.load(Ordering::Relaxed)),
-            data: record.to_bytes()?,
-        })
+        let id = self.id.clone().unwrap_or_default();
+        record.to_stored(id, self.stored.revision.load(Ordering::Acquire))
     }
 
     /// All that is known of it.
@@ -212,16 +252,55 @@ impl Session {
     }
 }
 
+/// A call under way in a session; its end is a use as its beginning was.
+pub(super) struct CallUnderWay<'a>(&'a Session);
+
+impl Drop for CallUnderWay<'_> {
+    fn drop(&mut self) {
+        // First, so that the session is never without both.
+        self.0.touch();
+        self.0.calls.fetch_sub(1, Ordering::Release);
+    }
+}
+
 impl Record {
-    pub(super) fn to_bytes(&self) -> Result<Bytes> {
-        serde_json::to_vec(self)
-            .map(Bytes::from)
-            .map_err(|error| Error::new(ErrorKind::Internal, "cannot write the session's record").with_source(error))
+    /// When it ends unless it is used.
+    fn expires_at_ms(&self) -> u64 {
+        self.last_accessed_ms.saturating_add(self.ttl_ms)
+    }
+
+    pub(super) fn is_expired(&self) -> bool {
+        self.expires_at_ms() <= now_ms()
+    }
+
+    /// The record for the store, which keeps it longer than the session lives: it learns of a use only
+    /// after a while.
+    pub(super) fn to_stored(&self, id: String, revision: u64) -> Result<StoredSession> {
+        let data = serde_json::to_vec(self)
+            .map_err(|error| Error::new(ErrorKind::Internal, "write the session's record").with_source(error))?;
+        let expires_at = time(self.expires_at_ms().saturating_add(millis(2 * SYNC_EVERY)));
+        Ok(StoredSession { id, revision, expires_at, data: data.into() })
+    }
+
+    /// What is known of a session that lives in the store and not in this process.
+    pub(super) fn describe(&self, fleet: &Fleet, id: String) -> SessionStatus {
+        let servers = self.servers.iter().map(|spec| {
+            let tools = fleet.known(spec).map(|(tools, _)| tools);
+            describe_resting(spec, tools.as_deref())
+        });
+        SessionStatus {
+            id,
+            created_at: time(self.created_at_ms),
+            last_accessed: time(self.last_accessed_ms),
+            expires_at: time(self.expires_at_ms()),
+            metadata: self.metadata.clone(),
+            servers: servers.collect(),
+        }
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes)
-            .map_err(|error| Error::new(ErrorKind::Internal, "cannot read the session's record").with_source(error))
+            .map_err(|error| Error::new(ErrorKind::Internal, "read the session's record").with_source(error))
     }
 }
 
@@ -248,6 +327,20 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         self.0.synced_at_ms.store(now_ms(), Ordering::Relaxed);
         *self.0.syncing.lock().unwrap_or_else(PoisonError::into_inner) = false;
+    }
+}
+
+/// The condition of a server that this process has not connected.
+fn describe_resting(spec: &ServerSpec, tools: Option<&ServerTools>) -> ServerStatus {
+    ServerStatus {
+        spec: Arc::new(spec.clone()),
+        state: ServerState::at_rest(spec),
+        last_error: None,
+        tools: tools.into_iter().flat_map(ServerTools::tools).map(|tool| tool.name().to_owned()).collect(),
+        rejected: tools.map_or_else(Vec::new, |tools| tools.rejected().to_vec()),
+        warnings: tools.map_or_else(Vec::new, |tools| tools.warnings().to_vec()),
+        protocol_version: None,
+        process_id: None,
     }
 }
 

@@ -8,19 +8,17 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 use super::fleet::Fleet;
 use super::server::Server;
-use super::session::{Record, Session, millis, now_ms, time};
+use super::session::{Record, Session, millis, now_ms};
 use crate::{
     EngineConfig, Error, ErrorKind, NewSession, Principal, RawJson, Result, ServerSpec, SessionStatus, SessionStore,
     StoredSession,
 };
 
-/// A session in use looks into the store this often, for what other replicas did, and to renew its
-/// end of life there.
-const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// Attempts to bring a change and the store together while other replicas change the same session.
+const COMMIT_ATTEMPTS: u32 = 5;
 
 /// Longest metadata that a session may carry, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
@@ -50,7 +48,7 @@ impl Sessions {
             live: DashMap::new(),
             store,
             fleet,
-            places: Arc::new(Semaphore::new(config.max_sessions)),
+            places: Arc::new(Semaphore::new(config.max_sessions.min(Semaphore::MAX_PERMITS))),
             config,
             template: Mutex::new(template),
         }
@@ -77,14 +75,7 @@ impl Sessions {
             servers: self.template().iter().map(|spec| (**spec).clone()).collect(),
         };
         let id = new_id();
-        self.store
-            .create(StoredSession {
-                id: id.clone(),
-                revision: 1,
-                expires_at: time(record.last_accessed_ms.saturating_add(ttl_ms)),
-                data: record.to_bytes()?,
-            })
-            .await?;
+        self.store.create(record.to_stored(id.clone(), 1)?).await?;
         let session = Arc::new(Session::from_record(&self.fleet, id.clone(), record, 1, Some(place)));
         let status = session.describe();
         self.live.insert(id, session);
@@ -95,7 +86,7 @@ impl Sessions {
     pub(super) async fn find(&self, id: &str, principal: &Principal) -> Result<Arc<Session>> {
         let session = match self.live.get(id).map(|entry| Arc::clone(&entry)) {
             Some(session) => session,
-            None => self.load(id).await?,
+            None => self.load(id, principal).await?,
         };
         if session.has_ended() || session.is_expired() || session.owner() != principal.id {
             return Err(unknown(id));
@@ -105,71 +96,63 @@ impl Sessions {
         Ok(session)
     }
 
-    /// The caller's sessions, in order of their ids.
+    /// The caller's sessions, in order of their ids. Takes over none that only the store knows.
     pub(super) async fn list(&self, principal: &Principal) -> Result<Vec<SessionStatus>> {
         let mut list = Vec::new();
         for stored in self.store.list().await? {
-            let live = self.live.get(&stored.id).map(|entry| Arc::clone(&entry));
-            let session = match live {
-                Some(session) => session,
-                None => match self.load(&stored.id).await {
-                    Ok(session) => session,
-                    Err(error) if error.kind() == ErrorKind::NotFound => continue,
-                    Err(error) => return Err(error),
-                },
-            };
-            if session.owner() == principal.id && !session.is_expired() && !session.has_ended() {
-                list.push(session.describe());
+            if let Some(session) = self.live.get(&stored.id).map(|entry| Arc::clone(&entry)) {
+                if session.owner() == principal.id && !session.is_expired() && !session.has_ended() {
+                    list.push(session.describe());
+                }
+                continue;
+            }
+            match Record::from_bytes(&stored.data) {
+                Ok(record) if record.owner == principal.id && !record.is_expired() => {
+                    list.push(record.describe(&self.fleet, stored.id));
+                }
+                Ok(_) => {}
+                // One that a newer replica wrote must not hide the others.
+                Err(error) => tracing::warn!(?error, "a session in the store is left out of a list"),
             }
         }
         Ok(list)
     }
 
-    /// Ends a session; its connections are gone when this returns.
+    /// Ends a session; its connections are gone when this returns, also those of servers that are
+    /// being added to it.
     pub(super) async fn delete(&self, id: &str, principal: &Principal) -> Result<()> {
         let session = self.find(id, principal).await?;
         self.store.delete(id).await?;
         self.end(&session).await;
+        // A change that was under way gives back what it has acquired, and then the lock.
+        drop(session.change.lock().await);
         Ok(())
     }
 
-    /// Ends the sessions whose time is over.
+    /// Ends the sessions whose time is over, and keeps those in the store alive that have calls under way.
     pub(super) async fn reap(&self) {
-        let expired: Vec<_> =
-            self.live.iter().filter(|entry| entry.is_expired()).map(|entry| Arc::clone(&entry)).collect();
-        for session in expired {
-            if let Err(error) = self.reap_one(&session).await {
-                tracing::warn!(?error, "cannot look after an expired session");
+        let live: Vec<_> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
+        let mut gone = Vec::new();
+        for session in live {
+            if session.has_calls() {
+                // A session that has ended meanwhile is no news here.
+                let _ = self.sync(&session).await;
+            } else if session.is_expired() {
+                // The store forgets its record by itself. Where another replica has renewed it there, the
+                // next request loads it again.
+                tracing::debug!(session = session.id(), "session expired");
+                gone.extend(self.take_out(&session).iter().flat_map(|servers| servers.iter().cloned()));
             }
         }
-    }
-
-    /// Ends one session whose time is over here, unless another replica has renewed it.
-    async fn reap_one(&self, session: &Arc<Session>) -> Result<()> {
-        let id = session.id().unwrap_or_default();
-        if let Some(stored) = self.store.load(id).await?
-            && stored.revision == session.stored.revision.load(Ordering::Acquire)
-        {
-            self.store.delete(id).await?;
-        }
-        tracing::debug!(session = id, "session expired");
-        self.end(session).await;
-        Ok(())
+        self.fleet.release(&gone).await;
     }
 
     /// Ends every connection of every session.
     pub(super) async fn end_all(&self) {
-        let mut sessions: Vec<_> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
-        sessions.push(Arc::clone(&self.default));
-        let tasks = TaskTracker::new();
-        for session in sessions {
-            for server in session.servers().iter() {
-                let (fleet, server) = (Arc::clone(&self.fleet), Arc::clone(server));
-                tasks.spawn(async move { fleet.release(&server).await });
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
+        let live: Vec<_> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
+        let ended = live.iter().chain([&self.default]).filter_map(|session| session.end());
+        let servers: Vec<_> = ended.flat_map(|servers| servers.to_vec()).collect();
+        self.fleet.release(&servers).await;
     }
 
     /// How many sessions this process has, without the default one.
@@ -185,19 +168,46 @@ impl Sessions {
         *self.template.lock().unwrap_or_else(PoisonError::into_inner) = specs;
     }
 
-    /// Writes a session's changed list of servers to the store. Call with its `change` lock held.
-    pub(super) async fn persist(&self, session: &Session) -> Result<()> {
+    /// Changes a session's list of servers, here and in the store, by the same edit of the list that
+    /// is there. Another replica may have changed it meanwhile: then the edit is made again. Call with
+    /// the session's `change` lock held. On an error the list is what it was, and what `edit` added is
+    /// still the caller's.
+    ///
+    /// # Errors
+    /// Those of the store and of `edit`; `NotFound` where the session has ended.
+    pub(super) async fn commit(
+        &self,
+        session: &Session,
+        edit: impl Fn(&[Arc<Server>]) -> Result<Vec<Arc<Server>>>,
+    ) -> Result<()> {
+        let id = session.id().unwrap_or_default();
+        let mut attempt = 1;
+        loop {
+            let servers = edit(&session.servers())?;
+            match self.persist(session, &servers).await {
+                Ok(()) => return session.set_servers(servers).map_err(|_| unknown(id)),
+                Err(error) if error.kind() == ErrorKind::Conflict && attempt < COMMIT_ATTEMPTS => {}
+                Err(error) => return Err(error),
+            }
+            attempt += 1;
+            let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
+            self.adopt(session, &stored)?;
+        }
+    }
+
+    /// Writes a session with this list of servers to the store.
+    async fn persist(&self, session: &Session, servers: &[Arc<Server>]) -> Result<()> {
         if session.id().is_none() {
             return Ok(());
         }
-        let revision = self.store.save(session.to_stored()?).await?;
+        let revision = self.store.save(session.to_stored(servers)?).await?;
         session.stored.revision.store(revision, Ordering::Release);
         Ok(())
     }
 
     /// Takes over what another replica did to a session, and renews its end of life in the store.
     async fn sync(&self, session: &Arc<Session>) -> Result<()> {
-        let Some(_turn) = session.stored.begin(SYNC_EVERY) else { return Ok(()) };
+        let Some(_turn) = session.stored.begin(session.sync_interval()) else { return Ok(()) };
         let Ok(_change) = session.change.try_lock() else { return Ok(()) };
         let id = session.id().unwrap_or_default();
         let stored = match self.store.load(id).await {
@@ -213,10 +223,10 @@ impl Sessions {
             return Err(unknown(id));
         };
         if stored.revision != session.stored.revision.load(Ordering::Acquire) {
-            self.adopt(session, &stored).await?;
+            self.adopt(session, &stored)?;
         }
         session.touch();
-        match self.persist(session).await {
+        match self.persist(session, &session.servers()).await {
             // Somebody else was quicker; the next synchronization sees it.
             Err(error) if error.kind() != ErrorKind::Conflict => {
                 tracing::warn!(?error, "cannot renew a session");
@@ -226,47 +236,47 @@ impl Sessions {
         }
     }
 
-    /// Makes a session's servers those of its record.
-    async fn adopt(&self, session: &Session, stored: &StoredSession) -> Result<()> {
+    /// Makes a session's servers those of its record. Those that are not in it end by themselves.
+    fn adopt(&self, session: &Session, stored: &StoredSession) -> Result<()> {
         let record = Record::from_bytes(&stored.data)?;
         let old = session.servers();
-        let mut servers = Vec::with_capacity(record.servers.len());
+        let (mut servers, mut new) = (Vec::with_capacity(record.servers.len()), Vec::new());
         for spec in record.servers {
             let known = old.iter().find(|server| server.spec().uuid() == spec.uuid());
-            servers.push(match known {
-                Some(server) => Arc::clone(server),
-                None => self.fleet.acquire(&Arc::new(spec), session.presence()),
-            });
+            servers.push(known.map_or_else(
+                || {
+                    let server = self.fleet.acquire(&Arc::new(spec), session.presence());
+                    new.push(Arc::clone(&server));
+                    server
+                },
+                Arc::clone,
+            ));
         }
         let kept: HashSet<u64> = servers.iter().map(|server| server.id()).collect();
-        session.set_servers(servers);
+        if session.set_servers(servers).is_err() {
+            self.fleet.let_end(&new);
+            return Err(unknown(session.id().unwrap_or_default()));
+        }
         session.stored.revision.store(stored.revision, Ordering::Release);
-        let gone: Vec<Arc<Server>> = old.iter().filter(|server| !kept.contains(&server.id())).cloned().collect();
-        self.release_all(&gone).await;
+        let gone: Vec<_> = old.iter().filter(|server| !kept.contains(&server.id())).cloned().collect();
+        self.fleet.let_end(&gone);
         Ok(())
     }
 
-    /// Gives servers back, side by side.
-    pub(super) async fn release_all(&self, servers: &[Arc<Server>]) {
-        let tasks = TaskTracker::new();
-        for server in servers {
-            let (fleet, server) = (Arc::clone(&self.fleet), Arc::clone(server));
-            tasks.spawn(async move { fleet.release(&server).await });
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
-
     /// A session that this process has not seen yet, from the store.
-    async fn load(&self, id: &str) -> Result<Arc<Session>> {
+    async fn load(&self, id: &str, principal: &Principal) -> Result<Arc<Session>> {
         if id.is_empty() || id.len() > 128 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
             return Err(unknown(id));
         }
         let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
         let record = Record::from_bytes(&stored.data)?;
+        if record.owner != principal.id || record.is_expired() {
+            return Err(unknown(id));
+        }
         match self.live.entry(id.to_owned()) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
             Entry::Vacant(vacant) => {
+                // One that another replica made is served here also where there is no place for a new one.
                 let place = Arc::clone(&self.places).try_acquire_owned().ok();
                 let session = Session::from_record(&self.fleet, id.to_owned(), record, stored.revision, place);
                 Ok(Arc::clone(&vacant.insert(Arc::new(session))))
@@ -275,11 +285,16 @@ impl Sessions {
     }
 
     async fn end(&self, session: &Arc<Session>) {
-        if !session.end() {
-            return;
+        if let Some(servers) = self.take_out(session) {
+            self.fleet.release(&servers).await;
         }
-        self.live.remove(session.id().unwrap_or_default());
-        self.release_all(&session.servers()).await;
+    }
+
+    /// Ends a session and returns the servers that it held; `None` where it has ended before.
+    fn take_out(&self, session: &Arc<Session>) -> Option<Arc<Vec<Arc<Server>>>> {
+        let servers = session.end()?;
+        self.live.remove_if(session.id().unwrap_or_default(), |_, live| Arc::ptr_eq(live, session));
+        Some(servers)
     }
 
     fn ttl_ms(&self, wanted: Option<Duration>) -> Result<u64> {

@@ -3,7 +3,7 @@
 //! One task for each server that is in use; a server that nobody has called yet, or that went idle,
 //! has none.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{self, Instant};
@@ -11,7 +11,7 @@ use tokio::time::{self, Instant};
 use super::connection::{Connection, Ears, Signals};
 use super::listing;
 use super::server::{Presence, Server};
-use crate::{Connect, Era, Error, ErrorKind, RawJson, Result, ServerState, UpstreamRequest};
+use crate::{Connect, Era, Error, ErrorKind, RawJson, Result, ServerSpec, ServerState, UpstreamRequest};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -22,6 +22,9 @@ const GOOD_LIFE: Duration = Duration::from_secs(10);
 /// `list_changed` often comes in bursts.
 const LIST_DEBOUNCE: Duration = Duration::from_millis(50);
 
+/// Shortest time between two readings of the tools, whatever the server says.
+const LIST_REST: Duration = Duration::from_millis(250);
+
 /// A list of tools that could not be read is tried again after this.
 const LIST_AGAIN: Duration = Duration::from_secs(30);
 
@@ -30,6 +33,10 @@ const SUSPICION: Duration = Duration::from_secs(1);
 
 /// Pings in a row without an answer before a connection is given up.
 const MAX_SILENT_PINGS: u32 = 2;
+
+/// Longest wait for the answer to a ping, and to any request of the engine's own where the server's
+/// `request_timeout_ms` sets no limit.
+const LONGEST_PING: Duration = Duration::from_secs(60);
 
 /// How a connection's life ended.
 enum End {
@@ -46,18 +53,38 @@ enum Next {
 
 /// Keeps one server connected while it is needed.
 pub(super) async fn run(server: Arc<Server>) {
-    let mut life = Supervised { server, era: None, failures: 0 };
+    let era = server.life().era;
+    let failures = server.life().failures;
+    let mut supervised = Supervised { server, era, failures };
+    let mut broken = Broken(Some(Arc::clone(&supervised.server)));
     loop {
-        let next = life.once().await;
-        let mut state = life.server.life.lock().unwrap_or_else(PoisonError::into_inner);
-        let stopped = life.server.stop.is_cancelled();
-        if stopped || (matches!(next, Next::Rest) && !state.wanted) {
-            state.running = false;
-            return;
+        let next = supervised.once().await;
+        let mut life = supervised.server.life();
+        let stopped = supervised.server.stop.is_cancelled();
+        if stopped || (matches!(next, Next::Rest) && !life.wanted) {
+            life.running = false;
+            life.era = supervised.era;
+            life.failures = supervised.failures;
+            break;
         }
-        state.wanted = false;
-        drop(state);
-        life.server.set_state(ServerState::Connecting);
+        life.wanted = false;
+        drop(life);
+        supervised.server.set_state(ServerState::Connecting);
+    }
+    broken.0 = None;
+}
+
+/// Speaks up where a panic drops it with the server still in it: a transport that panics must not leave
+/// callers waiting for a supervisor that is no more.
+struct Broken(Option<Arc<Server>>);
+
+impl Drop for Broken {
+    fn drop(&mut self) {
+        let Some(server) = &self.0 else { return };
+        server.connection.store(None);
+        server.life().running = false;
+        let error = Error::new(ErrorKind::Internal, "what looked after the connection broke off");
+        server.set_trouble(ServerState::Failed, Arc::new(error), Instant::now());
     }
 }
 
@@ -71,20 +98,30 @@ impl Supervised {
     /// One connection from its attempt to its end.
     async fn once(&mut self) -> Next {
         let server = Arc::clone(&self.server);
+        // Held until nothing is left of the process, whoever still holds the connection.
+        let process = match server.fleet.process_permit(server.spec()) {
+            Ok(process) => process,
+            Err(error) => return self.failed(error).await,
+        };
         let attempt = tokio::select! {
+            biased;
             () = server.stop.cancelled() => return Next::Rest,
             attempt = self.attempt() => attempt,
         };
         let connection = match attempt {
             Ok(connection) => Arc::new(connection),
-            Err(error) => return self.failed(error).await,
+            Err(error) => {
+                drop(process);
+                self.era = None;
+                return self.failed(error).await;
+            }
         };
         self.era = Some(connection.upstream().info().era);
         server.connection.store(Some(Arc::clone(&connection)));
         self.clear_wish();
         // Wakes callers: they can send requests while the tools are still being read.
         server.set_state(ServerState::Connecting);
-        let end = self.watch(&connection).await;
+        let end = Watch::new(&server, &connection).run().await;
         server.connection.store(None);
         match end {
             End::Stopped => {
@@ -92,9 +129,16 @@ impl Supervised {
                 Next::Rest
             }
             End::Idle => {
+                self.failures = 0;
                 server.set_state(ServerState::Idle);
                 connection.upstream().close().await;
                 Next::Rest
+            }
+            // A program is not started a second time while the first one still ends: it may hold files
+            // and ports, and its place among the processes.
+            End::Lost(reason) if process.is_some() => {
+                let (next, ()) = tokio::join!(self.lost(&connection, reason), connection.upstream().close());
+                next
             }
             End::Lost(reason) => {
                 let closing = Arc::clone(&connection);
@@ -108,7 +152,6 @@ impl Supervised {
         let server = &self.server;
         let spec = server.spec();
         let transport = server.fleet.transport(spec.transport())?;
-        let process = server.fleet.process_permit(spec)?;
         let signals = Arc::new(Signals::default());
         let events = Arc::new(Ears { server: spec.name().to_owned(), signals: Arc::clone(&signals) });
         let connect = Connect { spec: Arc::clone(spec), remembered_era: self.era, events };
@@ -123,12 +166,11 @@ impl Supervised {
             process = upstream.info().process_id,
             "upstream connected"
         );
-        Ok(Connection::new(upstream, signals, process))
+        Ok(Connection::new(upstream, signals))
     }
 
     /// A failed attempt: for ever where the spec can never work, else again after a pause.
     async fn failed(&mut self, error: Error) -> Next {
-        self.era = None;
         self.clear_wish();
         if error.kind() == ErrorKind::InvalidRequest {
             self.server.set_trouble(ServerState::Failed, Arc::new(error), Instant::now());
@@ -141,14 +183,14 @@ impl Supervised {
         if connection.age() >= GOOD_LIFE {
             self.failures = 0;
         }
-        if self.server.presence == Presence::OnDemand {
-            self.server.set_trouble(ServerState::Idle, reason, Instant::now());
-            return Next::Rest;
-        }
         if self.failures == 0 {
             self.failures = 1;
-            self.server.set_trouble(ServerState::Connecting, reason, Instant::now());
-            return Next::Again;
+            let (state, next) = match self.server.presence {
+                Presence::Kept => (ServerState::Connecting, Next::Again),
+                Presence::OnDemand => (ServerState::Idle, Next::Rest),
+            };
+            self.server.set_trouble(state, reason, Instant::now());
+            return next;
         }
         self.back_off(reason).await
     }
@@ -169,54 +211,74 @@ impl Supervised {
         }
     }
 
+    /// Who wanted a connection until now has it, or has the error.
+    fn clear_wish(&self) {
+        self.server.life().wanted = false;
+    }
+}
+
+/// Looks after a live connection.
+struct Watch<'a> {
+    server: &'a Server,
+    connection: &'a Connection,
+    /// When the tools are to be read, and when they last were.
+    list_at: Option<Instant>,
+    listed_at: Option<Instant>,
+    ping_at: Option<Instant>,
+    /// Pings in a row that were not answered.
+    silent_pings: u32,
+}
+
+/// What became of a ping.
+enum Pinged {
+    Answered,
+    /// It could not be sent.
+    Refused(Error),
+    Silent(Error),
+}
+
+impl<'a> Watch<'a> {
+    fn new(server: &'a Server, connection: &'a Connection) -> Self {
+        let list_at = Some(Instant::now());
+        Self { server, connection, list_at, listed_at: None, ping_at: None, silent_pings: 0 }
+    }
+
     /// Reads the tools, then waits for the connection's end, for changed tools, for silence.
-    async fn watch(&self, connection: &Arc<Connection>) -> End {
-        let server = &self.server;
+    async fn run(mut self) -> End {
+        let (server, connection) = (self.server, self.connection);
         let idle_timeout = server.fleet.idle_timeout(server.spec(), server.presence);
         let signals = connection.signals();
-        let mut list_at = Some(Instant::now());
-        let mut ping_at = None;
-        let mut silent_pings = 0;
         loop {
             let idle_at = idle_timeout.map(|timeout| connection.idle_at(timeout));
             tokio::select! {
                 biased;
                 () = server.stop.cancelled() => return End::Stopped,
                 reason = connection.lost() => return End::Lost(reason),
-                () = signals.tools_changed.notified() => {
-                    list_at = Some(Instant::now() + LIST_DEBOUNCE);
+                () = signals.tools_changed.notified() => self.list_soon(),
+                () = signals.suspected.notified() => self.ping_at = Some(Instant::now() + SUSPICION),
+                // At once, but not faster than pings are repeated.
+                () = signals.doubted.notified() => {
+                    self.ping_at.get_or_insert_with(Instant::now);
                 }
-                () = signals.suspected.notified() => {
-                    ping_at = Some(Instant::now() + SUSPICION);
-                }
-                () = until(list_at) => {
+                () = until(self.list_at) => {
                     tokio::select! {
+                        biased;
                         () = server.stop.cancelled() => return End::Stopped,
                         reason = connection.lost() => return End::Lost(reason),
-                        again = self.read_tools(connection) => list_at = again,
+                        () = self.read_tools() => {}
                     }
                 }
-                () = until(ping_at) => {
-                    ping_at = None;
-                    if !connection.is_suspect() {
-                        continue;
-                    }
+                () = until(self.ping_at) => {
                     tokio::select! {
+                        biased;
                         () = server.stop.cancelled() => return End::Stopped,
                         reason = connection.lost() => return End::Lost(reason),
-                        answered = ping(server, connection) => if answered {
-                            silent_pings = 0;
-                        } else {
-                            silent_pings += 1;
-                            ping_at = Some(Instant::now());
-                        },
-                    }
-                    if silent_pings >= MAX_SILENT_PINGS {
-                        connection.lose(Error::new(ErrorKind::Unavailable, "it has stopped answering"));
+                        () = self.look_after() => {}
                     }
                 }
                 () = until(idle_at) => {
-                    if idle_timeout.is_some_and(|timeout| connection.idle_at(timeout) <= Instant::now()) {
+                    let is_idle = idle_timeout.is_some_and(|timeout| connection.idle_at(timeout) <= Instant::now());
+                    if is_idle && connection.retire() {
                         return End::Idle;
                     }
                 }
@@ -224,48 +286,85 @@ impl Supervised {
         }
     }
 
-    /// Reads the tools and returns when to read them again, where that failed.
-    async fn read_tools(&self, connection: &Connection) -> Option<Instant> {
-        let server = &self.server;
-        match listing::read(server.spec(), connection).await {
+    /// The tools have changed. What comes while a reading is due is read with it, so that a server that
+    /// never stops talking does not put it off for ever.
+    fn list_soon(&mut self) {
+        let rested = self.listed_at.map(|listed_at| listed_at + LIST_REST);
+        let soon = rested.into_iter().fold(Instant::now() + LIST_DEBOUNCE, Instant::max);
+        self.list_at = Some(self.list_at.map_or(soon, |due| due.min(soon)));
+    }
+
+    async fn read_tools(&mut self) {
+        let server = self.server;
+        let read = listing::read(server.spec(), self.connection).await;
+        self.listed_at = Some(Instant::now());
+        match read {
             Ok(tools) => {
-                server.set_tools(tools);
+                self.list_at = None;
+                server.set_tools(tools, self.connection.upstream().info().era);
                 server.set_ready();
-                None
             }
             Err(error) => {
-                let again = Instant::now() + LIST_AGAIN;
+                self.list_at = Some(Instant::now() + LIST_AGAIN);
                 let error = Error::new(error.kind(), format!("its tools cannot be read: {error}")).with_source(error);
                 server.set_trouble(ServerState::Degraded, Arc::new(error), Instant::now());
-                Some(again)
             }
         }
     }
 
-    /// Who wanted a connection until now has it, or has the error.
-    fn clear_wish(&self) {
-        self.server.life.lock().unwrap_or_else(PoisonError::into_inner).wanted = false;
+    /// Asks a server whether it is there that left a request unanswered, or did not take one.
+    async fn look_after(&mut self) {
+        let pinged = if self.connection.is_suspect() { self.ping().await } else { Pinged::Answered };
+        let (error, is_gone) = match pinged {
+            Pinged::Answered => {
+                let was_silent = std::mem::take(&mut self.silent_pings) > 0;
+                self.ping_at = None;
+                if was_silent && self.list_at.is_none() && self.server.is_listed() {
+                    self.server.set_ready();
+                }
+                return;
+            }
+            Pinged::Silent(error) => {
+                self.ping_at = Some(Instant::now());
+                (error, true)
+            }
+            // It may have too much to do; what it is doing is not broken off for that.
+            Pinged::Refused(error) => {
+                self.ping_at = Some(Instant::now() + SUSPICION);
+                (error, !self.connection.is_busy())
+            }
+        };
+        self.silent_pings = self.silent_pings.saturating_add(1);
+        if self.silent_pings >= MAX_SILENT_PINGS && is_gone {
+            self.connection.lose(error);
+        } else if self.silent_pings == 1 {
+            self.server.set_trouble(ServerState::Degraded, Arc::new(error), Instant::now());
+        }
+    }
+
+    async fn ping(&self) -> Pinged {
+        let method = match self.connection.upstream().info().era {
+            Era::Legacy => "ping",
+            Era::Modern => "server/discover",
+        };
+        let request = UpstreamRequest::new(method, RawJson::empty_object());
+        let limit = own_limit(self.server.spec()).min(LONGEST_PING);
+        match time::timeout(limit, self.connection.request(request)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Unavailable => Pinged::Refused(error),
+            // Any other error is an answer as well.
+            Ok(_) => Pinged::Answered,
+            Err(_) => Pinged::Silent(Error::new(
+                ErrorKind::UpstreamTimeout,
+                format!("it answers nothing, not even `{method}` within {} ms", limit.as_millis()),
+            )),
+        }
     }
 }
 
-/// Asks a server that has left a request unanswered whether it is there at all.
-async fn ping(server: &Server, connection: &Connection) -> bool {
-    let method = match connection.upstream().info().era {
-        Era::Legacy => "ping",
-        Era::Modern => "server/discover",
-    };
-    let request = UpstreamRequest::new(method, RawJson::empty_object());
-    let limit = server.spec().limits().request_timeout();
-    // An error is an answer as well.
-    if time::timeout(limit, connection.request(request)).await.is_ok() {
-        if server.state() == ServerState::Degraded && server.is_listed() {
-            server.set_ready();
-        }
-        return true;
-    }
-    let silent = Error::new(ErrorKind::UpstreamTimeout, format!("it answers nothing, not even `{method}`"));
-    server.set_trouble(ServerState::Degraded, Arc::new(silent), Instant::now());
-    false
+/// How long the engine waits for an answer to a request of its own.
+pub(super) fn own_limit(spec: &ServerSpec) -> Duration {
+    let limit = spec.limits().request_timeout();
+    if limit.is_zero() { LONGEST_PING } else { limit }
 }
 
 /// Waits for an instant, or for ever.

@@ -220,13 +220,23 @@ fn limits(fields: &mut Fields<'_>, defaults: &ServerLimits) -> ServerLimits {
     let mut time = |names: &[&str], lowest, highest| fields.number(names, lowest..=highest, "it counts milliseconds");
     let connect_timeout_ms = time(&["connect_timeout_ms"], 1, MAX_TIMEOUT_MS);
     let request_timeout_ms = time(&["request_timeout_ms"], 1, MAX_TIMEOUT_MS).or(timeout);
+    let max_request_timeout_ms = time(&["max_request_timeout_ms"], 0, MAX_TIMEOUT_MS);
     let idle_timeout_ms = time(&["idle_timeout_ms"], 0, MAX_IDLE_MS);
     let max_concurrency = fields.number(&["max_concurrency"], 1..=100_000, "");
     let max_message_bytes = fields.number(&["max_message_bytes"], 1024..=1 << 30, "it counts bytes");
+    if let (Some(own @ 1..), Some(request)) = (max_request_timeout_ms, request_timeout_ms)
+        && own < request
+    {
+        fields.mistake(format!(
+            "max_request_timeout_ms ({own}) is below the request time-out ({request}); raise it, or set 0 so that \
+             progress gives no more time"
+        ));
+    }
     let size = |number: Option<u64>, default| number.and_then(|n| usize::try_from(n).ok()).unwrap_or(default);
     ServerLimits {
         connect_timeout_ms: connect_timeout_ms.unwrap_or(defaults.connect_timeout_ms),
         request_timeout_ms: request_timeout_ms.unwrap_or(defaults.request_timeout_ms),
+        max_request_timeout_ms: max_request_timeout_ms.unwrap_or(defaults.max_request_timeout_ms),
         idle_timeout_ms: idle_timeout_ms.unwrap_or(defaults.idle_timeout_ms),
         max_concurrency: size(max_concurrency, defaults.max_concurrency),
         max_message_bytes: size(max_message_bytes, defaults.max_message_bytes),

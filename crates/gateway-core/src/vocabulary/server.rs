@@ -65,20 +65,25 @@ pub struct Url {
     pub headers: BTreeMap<String, Secret>,
 }
 
-/// The limits of one server. Times in milliseconds.
+/// The limits of one server. Times in milliseconds. What 0 means stands at each; lists of servers
+/// ([`mcp_servers`](crate::mcp_servers)) take 0 only for `idle_timeout_ms` and `max_request_timeout_ms`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ServerLimits {
-    /// For the connection and its handshake together.
+    /// For the connection and its handshake together. 0 means the default, since an attempt must end.
     pub connect_timeout_ms: u64,
-    /// For one request, from sending to the whole answer.
+    /// For one request, from sending to the whole answer. Progress that somebody listens to begins it
+    /// anew, up to `max_request_timeout_ms`. 0 sets no limit for calls.
     pub request_timeout_ms: u64,
+    /// For one request, whatever its progress. Where it is not above `request_timeout_ms`, as 0 never is,
+    /// progress gives no more time.
+    pub max_request_timeout_ms: u64,
     /// Without a call for so long, the connection is closed (and the child ended) until the next
-    /// call. 0 keeps it.
+    /// call. 0 keeps it, or leaves it to the gateway's own setting where a session has it for itself.
     pub idle_timeout_ms: u64,
-    /// Requests under way at once; more wait their turn.
+    /// Requests under way at once; more wait their turn. 0 counts as 1.
     pub max_concurrency: usize,
-    /// Largest message accepted from the server, in bytes.
+    /// Largest message accepted from the server, in bytes. 0 accepts none, which is of no use.
     pub max_message_bytes: usize,
 }
 
@@ -87,6 +92,7 @@ impl Default for ServerLimits {
         Self {
             connect_timeout_ms: 30_000,
             request_timeout_ms: 60_000,
+            max_request_timeout_ms: 600_000,
             idle_timeout_ms: 0,
             max_concurrency: 256,
             max_message_bytes: 64 * 1024 * 1024,
@@ -95,14 +101,20 @@ impl Default for ServerLimits {
 }
 
 impl ServerLimits {
-    /// [`connect_timeout_ms`](Self::connect_timeout_ms) as a duration.
+    /// [`connect_timeout_ms`](Self::connect_timeout_ms) as a duration; never zero.
     pub fn connect_timeout(&self) -> Duration {
-        Duration::from_millis(self.connect_timeout_ms)
+        let own = Some(self.connect_timeout_ms).filter(|&own| own > 0);
+        Duration::from_millis(own.unwrap_or_else(|| Self::default().connect_timeout_ms))
     }
 
-    /// [`request_timeout_ms`](Self::request_timeout_ms) as a duration.
+    /// [`request_timeout_ms`](Self::request_timeout_ms) as a duration; zero for no limit.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_millis(self.request_timeout_ms)
+    }
+
+    /// [`max_request_timeout_ms`](Self::max_request_timeout_ms) as a duration.
+    pub fn max_request_timeout(&self) -> Duration {
+        Duration::from_millis(self.max_request_timeout_ms)
     }
 }
 

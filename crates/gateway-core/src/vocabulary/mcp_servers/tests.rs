@@ -40,6 +40,7 @@ fn reads_a_command() {
     let spec = one(
         r#""command": "npx", "args": ["-y", "pkg@1", 3000, true], "env": {"K": "${TOKEN}", "PORT": 80, "NO": null},
            "cwd": "/srv/${HOST}", "cleanEnv": true, "shared": true, "timeout": 5000, "connect_timeout_ms": 1,
+           "maxRequestTimeoutMs": 7000,
            "idleTimeoutMs": 0, "max_concurrency": 4, "max_message_bytes": 2048"#,
     )
     .expect("valid");
@@ -54,6 +55,7 @@ fn reads_a_command() {
     let limits = ServerLimits {
         connect_timeout_ms: 1,
         request_timeout_ms: 5000,
+        max_request_timeout_ms: 7000,
         idle_timeout_ms: 0,
         max_concurrency: 4,
         max_message_bytes: 2048,
@@ -148,6 +150,13 @@ fn says_what_is_wrong_with_an_entry() {
     check(r#""command": "a", "max_concurrency": 0"#, &["max_concurrency must be", "from 1 to", "not 0"]);
     check(r#""command": "a", "max_concurrency": 1.5"#, &["not 1.5"]);
     check(r#""command": "a", "idle_timeout_ms": -1"#, &["not -1"]);
+    for field in ["connect_timeout_ms", "request_timeout_ms", "max_concurrency", "max_message_bytes"] {
+        check(&format!(r#""command": "a", "{field}": 0"#), &[field, "not 0"]);
+    }
+    check(
+        r#""command": "a", "request_timeout_ms": 5000, "max_request_timeout_ms": 4999"#,
+        &["max_request_timeout_ms (4999)", "raise it"],
+    );
     check(r#""command": "a", "max_message_bytes": "5""#, &["max_message_bytes must be", "not a text"]);
     check(r#""command": "a", "clean_env": true, "cleanEnv": true"#, &["cleanEnv mean the same"]);
     check(r#""command": "a", "command": "b""#, &["command is there twice"]);
