@@ -31,7 +31,8 @@ fn main() -> ExitCode {
     if let Err(error) = gateway_app::start_logging(&loaded.settings.log) {
         return failed(&format!("start logging: {error}"));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let threads = loaded.settings.threads.get();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&format!("start: {error}")),
     };

@@ -12,6 +12,9 @@ use transport_stdio::StdioTransport;
 
 use crate::config::Settings;
 
+/// The transports that every gateway here has, by their names.
+pub(crate) const TRANSPORTS: [&str; 2] = ["stdio", "http"];
+
 /// A gateway and what its owner needs beside it.
 pub(crate) struct Assembly {
     pub(crate) gateway: Gateway,

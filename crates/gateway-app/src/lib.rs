@@ -5,6 +5,7 @@ mod assemble;
 mod config;
 mod demo;
 mod logging;
+mod open_files;
 mod run;
 mod servers_file;
 mod signals;

@@ -1,13 +1,14 @@
 //! Running a gateway until somebody stops it.
 
-use std::future::pending;
+use std::future::{Future, pending};
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::process;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::{Error, ErrorKind, Gateway, Result};
+use gateway_layers::METRICS_CONTENT_TYPE;
 use serve_rest::Metrics;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembly, assemble};
 use crate::config::{Loaded, Settings};
+use crate::open_files::raise_open_files_limit;
 use crate::signals::Signals;
 use crate::watch::Watch;
 
@@ -35,15 +37,18 @@ pub async fn run(loaded: Loaded) -> Result<()> {
     // Before anything that takes time: a signal counts from here on.
     let mut signals = Signals::new().map_err(|error| failure("wait for signals", error))?;
     let Loaded { settings, .. } = &loaded;
-    let listener = listen(settings).await?;
+    raise_open_files_limit(settings);
+    let listener = listen(settings.address).await?;
+    let second = listen_beside(settings, &listener).await?;
     let Assembly { gateway, metrics, stdio } = assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
     report(&loaded);
     announce(&listener).map_err(|error| failure("say where it listens", error))?;
 
-    let metrics: Metrics = Arc::new(move || metrics.render());
-    let router = serve_rest::router(gateway.clone(), settings.rest.clone(), metrics);
+    let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
+    let door = serve_rest::RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
     let stop = CancellationToken::new();
-    let mut serving = pin!(serve_rest::serve(listener, router, &settings.rest, stop.clone(), settings.grace));
+    let serve = |listener| serve_rest::serve(listener, door.clone(), stop.clone(), settings.grace);
+    let mut serving = pin!(serve_all(serve(listener), second.map(serve), &stop));
     let served = tokio::select! {
         served = &mut serving => Some(served),
         () = follow(&loaded, &gateway) => None,
@@ -76,8 +81,7 @@ pub async fn run(loaded: Loaded) -> Result<()> {
     Ok(())
 }
 
-async fn listen(settings: &Settings) -> Result<TcpListener> {
-    let address = settings.address;
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
         let hint = match error.kind() {
             io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for a free one",
@@ -86,6 +90,43 @@ async fn listen(settings: &Settings) -> Result<TcpListener> {
         let message = format!("listen on {address}: {error}{hint}");
         Error::new(ErrorKind::Unavailable, message).with_source(error)
     })
+}
+
+/// The listener on the second address, with the port of `first`. Where another program has that port there,
+/// clients that ask for `localhost` would tell it what they mean for us, the key included: better not to start.
+async fn listen_beside(settings: &Settings, first: &TcpListener) -> Result<Option<TcpListener>> {
+    let Some(ip) = settings.second_address else { return Ok(None) };
+    let port = first.local_addr().map_err(|error| failure("say where it listens", error))?.port();
+    match TcpListener::bind((ip, port)).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse && settings.address.port() != 0 => {
+            let address = SocketAddr::new(ip, port);
+            let hint = "choose another port with --port, or listen on one address with --host 127.0.0.1";
+            let message = format!("listen on {address}, which localhost means, too: {error}; {hint}");
+            Err(Error::new(ErrorKind::Unavailable, message).with_source(error))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "not listening on {ip}");
+            Ok(None)
+        }
+    }
+}
+
+/// Serves on both until both have ended. One that fails stops the other.
+async fn serve_all<F: Future<Output = io::Result<()>>>(
+    first: F,
+    second: Option<F>,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let or_stop = async |serving: F| serving.await.inspect_err(|_| stop.cancel());
+    let second = async {
+        match second {
+            Some(second) => or_stop(second).await,
+            None => Ok(()),
+        }
+    };
+    let (first, second) = tokio::join!(or_stop(first), second);
+    first.and(second)
 }
 
 /// The line that scripts and tests wait for.

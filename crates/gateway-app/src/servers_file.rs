@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use gateway_core::mcp_servers::{self, Policy, Variables};
 use gateway_core::{ServerLimits, ServerSpec};
 
+use crate::assemble::TRANSPORTS;
 use crate::config::{Environment, Mistake, Mistakes, ServersSettings};
 
 /// Where the file is looked for when nobody names one; the first that exists counts.
@@ -82,11 +83,29 @@ impl ServersFile {
 impl ServerList {
     /// The refused entries as mistakes.
     pub fn mistakes(&self) -> Mistakes {
-        let source = self.path.as_ref().map(|path| format!("file {}", path.display())).unwrap_or_default();
-        let mistakes = self.refused.iter().map(|(name, problem)| {
-            Mistake::new(format!("the server {name:?}"), problem.clone()).with_source(source.clone())
-        });
+        let mistakes = self.refused.iter().map(|(name, problem)| self.mistake(name, problem.clone()));
         Mistakes(mistakes.collect())
+    }
+
+    /// The servers that this gateway has no transport for, as mistakes. They are servers all the same: a
+    /// running gateway lists them as failed.
+    pub(crate) fn unreachable(&self) -> impl Iterator<Item = Mistake> {
+        let wrong =
+            self.servers.iter().filter(|server| !server.disabled() && !TRANSPORTS.contains(&server.transport()));
+        wrong.map(|server| {
+            let problem = format!(
+                "the transport {:?} is not there, only {}; many servers with an /sse address have one for \
+                 \"http\", too",
+                server.transport(),
+                TRANSPORTS.map(|name| format!("{name:?}")).join(" and ")
+            );
+            self.mistake(server.name(), problem)
+        })
+    }
+
+    fn mistake(&self, name: &str, problem: String) -> Mistake {
+        let source = self.path.as_ref().map(|path| format!("file {}", path.display())).unwrap_or_default();
+        Mistake::new(format!("the server {name:?}"), problem).with_source(source)
     }
 }
 

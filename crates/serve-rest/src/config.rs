@@ -1,8 +1,10 @@
 //! Settings of the door.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::CommandServers;
+use gateway_core::{CommandServers, ServerLimits};
 
 /// Settings of the REST door. The defaults suit a gateway that only this machine reaches.
 #[derive(Clone, Debug)]
@@ -20,6 +22,10 @@ pub struct RestConfig {
     /// Who may add servers that start a program: the same rule as the engine's. Whoever may, reads the
     /// gateway's environment anyway, so only they may write `${VAR}` in the servers that they add.
     pub command_servers: CommandServers,
+    /// What `${VAR}` stands for there.
+    pub variables: Lookup,
+    /// The limits of added servers that say nothing of their own.
+    pub server_limits: ServerLimits,
     /// Longest request body, in bytes.
     pub body_limit_bytes: usize,
     /// A request body must have arrived after so many milliseconds.
@@ -52,6 +58,8 @@ impl Default for RestConfig {
             allowed_origins: Vec::new(),
             admin_origins: Vec::new(),
             command_servers: CommandServers::default(),
+            variables: Lookup::default(),
+            server_limits: ServerLimits::default(),
             body_limit_bytes: 16 * 1024 * 1024,
             body_timeout_ms: 30_000,
             header_limit_bytes: 32 * 1024,
@@ -82,5 +90,36 @@ impl RestConfig {
 
     pub(crate) fn event_keep_alive(&self) -> Duration {
         Duration::from_millis(self.event_keep_alive_ms.max(1))
+    }
+}
+
+/// Looks variables up by their names. The default knows none.
+#[derive(Clone)]
+pub struct Lookup(Arc<Find>);
+
+type Find = dyn Fn(&str) -> Option<String> + Send + Sync;
+
+impl Lookup {
+    /// A lookup that asks `find`; it is called under a request, so it must be quick.
+    pub fn new(find: impl Fn(&str) -> Option<String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(find))
+    }
+
+    /// What the variable `name` says, if there is one.
+    pub fn get(&self, name: &str) -> Option<String> {
+        (self.0)(name)
+    }
+}
+
+impl Default for Lookup {
+    fn default() -> Self {
+        Self::new(|_| None)
+    }
+}
+
+impl fmt::Debug for Lookup {
+    /// Shows no variable: many are secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lookup").finish_non_exhaustive()
     }
 }

@@ -132,16 +132,38 @@ impl Rules {
     }
 }
 
-/// Lets a request through to its handler, or not; gives every answer its id, its CORS headers and, where
-/// it failed, its body.
+/// The guard as axum's middleware, for the requests that axum routes.
 pub(crate) async fn guard(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     let connection = request.extensions_mut().remove::<Connection>();
+    let path = request.extensions().get::<MatchedPath>().cloned();
+    // The pattern, not the path: who knows a session's id may use it.
+    let path = path.as_ref().map_or("unknown", MatchedPath::as_str);
+    let handle = |caller, mut request: Request| {
+        request.extensions_mut().insert::<Caller>(caller);
+        next.run(request)
+    };
+    pass(&door, connection.as_ref(), path, request, handle).await
+}
+
+/// Lets a request through to its handler, or not; gives every answer its id, its CORS headers and, where
+/// it failed, its body.
+pub(crate) async fn pass<F, H>(
+    door: &Door,
+    connection: Option<&Connection>,
+    path: &str,
+    request: Request,
+    handle: F,
+) -> Response
+where
+    F: FnOnce(Caller, Request) -> H,
+    H: Future<Output = Response>,
+{
     let method = request.method().clone();
     let head = Head::of(&request);
     let request_id = head.request_id();
     let is_preflight = method == Method::OPTIONS && head.traces.preflight && head.origin.is_present();
     let origin = request.headers().get(header::ORIGIN).cloned();
-    let checked = door.rules().check(&head, &request, connection.as_ref(), &request_id);
+    let checked = door.rules().check(&head, &request, connection, &request_id);
 
     let mut allowed_origin = None;
     let response = match checked {
@@ -151,11 +173,8 @@ pub(crate) async fn guard(State(door): State<Door>, mut request: Request, next: 
             if is_preflight {
                 preflight(request.headers())
             } else {
-                // The pattern, not the path: who knows a session's id may use it.
-                let path = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str);
-                let span = tracing::info_span!("rest", %request_id, %method, path);
-                request.extensions_mut().insert(caller);
-                run(next.run(request), connection.as_ref()).instrument(span).await
+                let span = tracing::debug_span!("rest", %request_id, %method, path);
+                run(handle(caller, request), connection).instrument(span).await
             }
         }
     };

@@ -84,15 +84,16 @@ pub(crate) async fn readyz(caller: Caller) -> Result<Response, Problem> {
     answer::json(&ProbeAnswer { status: "ready" })
 }
 
-/// Metrics in Prometheus' text format.
+/// Metrics for Prometheus.
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "metrics",
     tag = "health",
-    responses((status = 200, description = "the metrics", body = String, content_type = "text/plain"), Refusals),
+    responses((status = 200, description = "the metrics", body = String, content_type = "application/openmetrics-text"), Refusals),
 )]
 pub(crate) async fn metrics(State(door): State<Door>, caller: Caller) -> Result<Response, Problem> {
     caller.without_session().admit(&door.gateway).await?;
-    Ok(answer::of_type("text/plain; version=0.0.4; charset=utf-8", Body::from(door.metrics())))
+    let metrics = door.metrics();
+    Ok(answer::of_type(metrics.content_type(), Body::from(metrics.render())))
 }

@@ -1,6 +1,6 @@
 //! The REST door: HTTP requests to engine calls and back, nothing else.
 //!
-//! [`router`] makes the door of a [`Gateway`](gateway_core::Gateway), [`serve`] runs it on a listener and stops it
+//! [`RestDoor`] is the door of a [`Gateway`](gateway_core::Gateway), [`serve`] runs it on a listener and stops it
 //! in order. `docs/rest-api.md` has the wire. Every request passes the guard first (host name, web page,
 //! sizes, credentials), then its handler, which admits the caller, asks the engine and writes the answer.
 //! Failures of all of them are written in one place, `problem`.
@@ -32,6 +32,6 @@ mod wire;
 mod write_deadline;
 
 pub use caller::Connection;
-pub use config::RestConfig;
-pub use door::{Metrics, router};
+pub use config::{Lookup, RestConfig};
+pub use door::{Metrics, RestDoor};
 pub use serve::serve;

@@ -1,12 +1,12 @@
 //! Running the door on a listener, and stopping it so that no request is lost.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -16,10 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
 use crate::caller::Connection;
-use crate::config::RestConfig;
+use crate::door::RestDoor;
 use crate::write_deadline::WriteDeadline;
 
 /// When the gateway stops, a connection without a request is kept so long: its client may have sent one
@@ -33,7 +32,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// client may lose the answer that it has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Runs `router` on `listener` until `shutdown` is cancelled.
+/// Runs `door` on `listener` until `shutdown` is cancelled.
 ///
 /// Then it stops accepting; connections that the kernel had accepted are served. Requests under way have
 /// `grace` to end. Those that have not are dropped, which cancels their calls, and answered 503. Returns when
@@ -43,13 +42,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Where the listener cannot be emptied at the end. A connection that fails is none.
 pub async fn serve(
     listener: TcpListener,
-    router: Router,
-    config: &RestConfig,
+    door: RestDoor,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
-    let server = Server::new(router, config, &shutdown);
-    let places = Arc::new(Semaphore::new(config.max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let places = Arc::new(Semaphore::new(door.config().max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let server = Server::new(door, &shutdown);
     loop {
         let place = tokio::select! {
             biased;
@@ -80,7 +78,7 @@ pub async fn serve(
 
 /// What all connections of one listener share.
 struct Server {
-    router: Router,
+    door: RestDoor,
     http: http1::Builder,
     write_timeout: Duration,
     draining: CancellationToken,
@@ -89,7 +87,8 @@ struct Server {
 }
 
 impl Server {
-    fn new(router: Router, config: &RestConfig, shutdown: &CancellationToken) -> Self {
+    fn new(door: RestDoor, shutdown: &CancellationToken) -> Self {
+        let config = door.config();
         let mut http = http1::Builder::new();
         // The guard answers what is over the configured limits; these are for what it never sees.
         http.timer(TokioTimer::new())
@@ -97,9 +96,9 @@ impl Server {
             .max_headers(config.max_headers.saturating_mul(2).clamp(128, 4096))
             .max_header_size(config.header_limit_bytes.saturating_mul(2).max(64 * 1024));
         Self {
-            router,
-            http,
             write_timeout: config.write_timeout(),
+            door,
+            http,
             draining: shutdown.clone(),
             killed: CancellationToken::new(),
             connections: TaskTracker::new(),
@@ -120,7 +119,7 @@ impl Server {
             killed: self.killed.child_token(),
         };
         let stream = WriteDeadline::new(stream, self.write_timeout);
-        let connection = run(self.http.clone(), self.router.clone(), stream, about);
+        let connection = run(self.http.clone(), self.door.clone(), stream, about);
         self.connections.spawn(async move {
             connection.await;
             drop(place);
@@ -150,11 +149,12 @@ impl Server {
 }
 
 /// Serves one connection to its end.
-async fn run(http: http1::Builder, router: Router, stream: WriteDeadline<TcpStream>, about: Connection) {
+async fn run(http: http1::Builder, door: RestDoor, stream: WriteDeadline<TcpStream>, about: Connection) {
     let Connection { draining, killed, .. } = about.clone();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(about.clone());
-        router.clone().call(request)
+    let shared = Arc::new((door, about));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move { Ok::<_, Infallible>(shared.0.answer(request, &shared.1).await) })
     });
     let mut connection = http.serve_connection(TokioIo::new(stream), service);
     let ended = {

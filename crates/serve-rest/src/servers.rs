@@ -6,7 +6,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use gateway_core::mcp_servers::{self, Policy, Variables};
-use gateway_core::{Endpoint, ServerLimits, ServerSelector, ServerSpec, ServerStatus};
+use gateway_core::{Endpoint, ServerSelector, ServerSpec, ServerStatus};
 
 use crate::answer;
 use crate::body::{SMALL_LIMIT, parse, read_json};
@@ -76,10 +76,11 @@ pub(crate) async fn add(State(door): State<Door>, caller: Caller, request: Reque
     let text = read_json(&door, &caller, request, usize::MAX).await?;
     let list = servers_text(&text)?;
     let context = caller.admit(&door.gateway).await?;
-    let environment = |name: &str| std::env::var(name).ok();
+    let config = door.config();
+    let lookup = |name: &str| config.variables.get(name);
     let variables =
-        if door.may_read_environment(&caller, &context) { Variables::From(&environment) } else { Variables::Refused };
-    let entries = mcp_servers::parse_with(&list, &Policy { variables, limits: ServerLimits::default() })?;
+        if door.may_read_environment(&caller, &context) { Variables::From(&lookup) } else { Variables::Refused };
+    let entries = mcp_servers::parse_with(&list, &Policy { variables, limits: config.server_limits.clone() })?;
     let mut specs = Vec::new();
     let mut failed = Vec::new();
     for entry in entries {

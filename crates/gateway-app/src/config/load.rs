@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use gateway_core::ServerSpec;
+use serve_rest::Lookup;
 
 use super::environment::Environment;
 use super::mistake::{Mistake, Mistakes};
@@ -49,10 +50,13 @@ pub fn load(arguments: &Arguments, environment: &Environment) -> Result<Loaded, 
 
     let figment = source::merge(layers);
     let mut reader = Reader::new(&figment, mistakes);
-    let settings = read::settings(&mut reader);
+    let mut settings = read::settings(&mut reader);
     let (effective, mut mistakes) = reader.finish();
 
-    let servers_file = ServersFile::new(&settings.servers, environment.with_weaker(dotenv));
+    let environment = environment.with_weaker(dotenv);
+    let variables = environment.variables.clone();
+    settings.rest.variables = Lookup::new(move |name| variables.get(name).cloned());
+    let servers_file = ServersFile::new(&settings.servers, environment.clone());
     let list = servers_file.read().unwrap_or_else(|Mistakes(found)| {
         mistakes.0.extend(found);
         ServerList::default()
@@ -71,7 +75,8 @@ impl Loaded {
     /// # Errors
     /// Entries of the servers file that are no servers: whoever asks wants to hear of them.
     pub fn check(&self) -> Result<String, Mistakes> {
-        let mistakes = self.list.mistakes();
+        let mut mistakes = self.list.mistakes();
+        mistakes.0.extend(self.list.unreachable());
         if !mistakes.0.is_empty() {
             return Err(mistakes);
         }

@@ -1,6 +1,7 @@
 //! From what was typed to what it means: each setting's key, default and bounds.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use gateway_core::{CommandServers, EngineConfig, Prefix, Secret, ServerLimits};
@@ -30,11 +31,19 @@ const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
 const PREFIXES: [(&str, Prefix); 3] =
     [("always", Prefix::Always), ("on-collision", Prefix::OnCollision), ("never", Prefix::Never)];
 
+/// Upstream programs and callers on the same machine need the other half; and a call costs less when it does
+/// not change processors on its way.
+fn half_of_the_processors() -> NonZeroUsize {
+    let all = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    NonZeroUsize::new(all / 2).unwrap_or(NonZeroUsize::MIN)
+}
+
 /// Reads everything. A setting with a mistake has its default; the reader knows of the mistake.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
-    let address = address(reader);
+    let (address, second_address) = address(reader);
     let rest = rest(reader);
     let grace = reader.number("server.grace_ms", 0..=DAY_MS, 10_000);
+    let threads = reader.count("server.threads", 0..=1024, 0);
     let api_key = api_key(reader);
     refuse_open_door(reader, address, api_key.as_ref());
     let servers = servers(reader);
@@ -43,9 +52,11 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
     let engine = engine(reader, command_servers, prefix);
     Settings {
         address,
+        second_address,
         api_key,
         grace: Duration::from_millis(grace),
-        rest: RestConfig { command_servers, ..rest },
+        threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
+        rest: RestConfig { command_servers, server_limits: servers.limits.clone(), ..rest },
         engine,
         servers,
         stdio: stdio(reader),
@@ -57,18 +68,22 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
     }
 }
 
-fn address(reader: &mut Reader<'_>) -> SocketAddr {
+/// The address to listen on, and a second one with the same port where `localhost` means both.
+fn address(reader: &mut Reader<'_>) -> (SocketAddr, Option<IpAddr>) {
     let host = reader.text("server.host", "localhost");
-    let ip = match host.trim().trim_start_matches('[').trim_end_matches(']') {
-        "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        host => host.parse().unwrap_or_else(|_| {
-            let problem = "must be localhost or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0";
-            reader.mistake("server.host", problem);
-            IpAddr::V4(Ipv4Addr::LOCALHOST)
-        }),
+    let (ip, second) = match host.trim().trim_start_matches('[').trim_end_matches(']') {
+        "localhost" => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(IpAddr::V6(Ipv6Addr::LOCALHOST))),
+        host => {
+            let ip = host.parse().unwrap_or_else(|_| {
+                let problem = "must be localhost or an IP address, such as 127.0.0.1, ::1 or 0.0.0.0";
+                reader.mistake("server.host", problem);
+                IpAddr::V4(Ipv4Addr::LOCALHOST)
+            });
+            (ip, None)
+        }
     };
     let port = reader.number("server.port", 0..=u64::from(u16::MAX), 8000);
-    SocketAddr::new(ip, u16::try_from(port).unwrap_or_default())
+    (SocketAddr::new(ip, u16::try_from(port).unwrap_or_default()), second)
 }
 
 /// Another address than loopback without a key is a door open to everybody who reaches it.
@@ -85,6 +100,9 @@ fn refuse_open_door(reader: &mut Reader<'_>, address: SocketAddr, key: Option<&S
 
 fn api_key(reader: &mut Reader<'_>) -> Option<Secret> {
     let key = reader.secret("auth.api_key")?;
+    if key.expose().is_empty() {
+        reader.mistake("auth.api_key", "is empty; give it a value, or remove it to run without a key");
+    }
     if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         // No header can carry it, so nobody could ever present it.
         reader.mistake("auth.api_key", "must be of visible ASCII letters without white space; choose another");
@@ -115,6 +133,9 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         allowed_origins,
         admin_origins,
         command_servers: default.command_servers,
+        // From the whole environment, which is not known here.
+        variables: default.variables,
+        server_limits: default.server_limits,
         body_limit_bytes: reader.count("server.body_limit_bytes", 1024..=GIB, default.body_limit_bytes),
         body_timeout_ms: time_ms(reader, "server.body_timeout_ms", default.body_timeout_ms),
         header_limit_bytes: reader.count("server.header_limit_bytes", 8192..=1 << 20, default.header_limit_bytes),
@@ -137,6 +158,11 @@ fn servers(reader: &mut Reader<'_>) -> ServersSettings {
         limits: ServerLimits {
             connect_timeout_ms: time_ms(reader, "servers.connect_timeout_ms", default.connect_timeout_ms),
             request_timeout_ms: time_ms(reader, "servers.request_timeout_ms", default.request_timeout_ms),
+            max_request_timeout_ms: reader.number(
+                "servers.max_request_timeout_ms",
+                0..=DAY_MS,
+                default.max_request_timeout_ms,
+            ),
             idle_timeout_ms: reader.number("servers.idle_timeout_ms", 0..=30 * DAY_MS, default.idle_timeout_ms),
             max_concurrency: reader.count("servers.max_concurrency", 1..=100_000, default.max_concurrency),
             max_message_bytes: reader.count("servers.max_message_bytes", 1024..=GIB, default.max_message_bytes),

@@ -118,8 +118,8 @@ impl<'a> Reader<'a> {
             let mistake = Mistake::new(key, "must be a text in quotes");
             self.mistakes.0.push(mistake.with_source(source.clone().unwrap_or_default()));
         }
-        let secret = text.filter(|text| !text.is_empty()).map(Secret::new);
-        let value = secret.is_some().then(|| toml::Value::from("***"));
+        let secret = text.map(Secret::new);
+        let value = text.map(|text| toml::Value::from(if text.is_empty() { "" } else { "***" }));
         self.effective.push(Effective { key, value, source });
         secret
     }

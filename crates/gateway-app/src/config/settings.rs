@@ -1,6 +1,7 @@
 //! What the configuration means. Every leaf's own settings stand here as they are.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,10 +17,14 @@ use transport_stdio::StdioConfig;
 pub struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub address: SocketAddr,
+    /// Where it listens too, on machines that have this address: `localhost` is `::1` to many clients.
+    pub second_address: Option<IpAddr>,
     /// The key that callers must present; without one everybody who reaches the address may call.
     pub api_key: Option<Secret>,
     /// How long calls under way may go on after the signal to stop.
     pub grace: Duration,
+    /// Worker threads.
+    pub threads: NonZeroUsize,
     /// The REST door.
     pub rest: RestConfig,
     /// The engine.

@@ -16,6 +16,9 @@ pub(super) const CONTRACT_VARIABLES: [(&str, &str); 4] = [
     ("LOG_LEVEL", "log.level"),
 ];
 
+/// The setting of the gateway's own key.
+const API_KEY: [&str; 2] = ["auth", "api_key"];
+
 /// The beginning of every other variable of ours: `GATEWAY__SERVER__PORT`.
 pub(super) const VARIABLE_PREFIX: &str = "GATEWAY__";
 
@@ -79,8 +82,9 @@ pub(super) fn from_variables(
             }
             continue;
         };
-        // `${X:-}` in a compose file gives an empty variable where none is meant.
-        if value.is_empty() {
+        // `${X:-}` in a compose file gives an empty variable where none is meant. Not so for the key: without it
+        // everybody may call, and whoever names it means to have one.
+        if value.is_empty() && path != API_KEY {
             continue;
         }
         let setting = Setting { path, value: value.clone().into(), source: origin(name) };

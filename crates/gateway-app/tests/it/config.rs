@@ -144,6 +144,41 @@ fn sections_and_files_that_are_none() {
     check(kubernetes, "server.port = \"tcp://10.0.0.1:80\" (variable GATEWAY_PORT)");
     check(Scene::new().variable("GATEWAY__", "1"), "is no setting");
     check(Scene::new().variable("GATEWAY_API_KEY", "two words"), "auth.api_key = \"***\"");
+    let empty = "is empty; give it a value, or remove it";
+    check(
+        Scene::new().variable("GATEWAY_API_KEY", ""),
+        &format!("auth.api_key = \"\" (variable GATEWAY_API_KEY): {empty}"),
+    );
+    check(Scene::new().file(".env", "GATEWAY_API_KEY=\n"), empty);
+    check(Scene::new().file("config/gateway.toml", "[auth]\napi_key = \"\"\n"), empty);
+    // The weaker key is not what counts in its place.
+    let both = Scene::new().file(".env", "GATEWAY_API_KEY=0123456789abcdef\n").variable("GATEWAY_API_KEY", "");
+    check(both, empty);
+}
+
+#[test]
+fn localhost_is_both_loopback_addresses() {
+    let check = |host: Option<&str>, expected: Option<&str>| {
+        let scene = Scene::new().arguments(|arguments| arguments.host = host.map(str::to_owned));
+        let settings = scene.load().expect("no mistakes").settings;
+        assert_eq!(settings.second_address.map(|ip| ip.to_string()).as_deref(), expected, "{host:?}");
+    };
+    check(None, Some("::1"));
+    check(Some("localhost"), Some("::1"));
+    check(Some("127.0.0.1"), None);
+    check(Some("::1"), None);
+}
+
+#[test]
+fn added_servers_see_the_limits_and_variables_of_the_file() {
+    let scene = Scene::new().file(".env", "TOKEN=weak\nOTHER=other\n").variable("TOKEN", "strong");
+    let scene = scene.variable("GATEWAY__SERVERS__REQUEST_TIMEOUT_MS", "1234");
+    let rest = scene.load().expect("no mistakes").settings.rest;
+    assert_eq!(rest.server_limits.request_timeout_ms, 1234);
+    assert_eq!(
+        ["TOKEN", "OTHER", "NONE"].map(|name| rest.variables.get(name)),
+        [Some("strong".to_owned()), Some("other".to_owned()), None]
+    );
 }
 
 #[test]
@@ -155,9 +190,8 @@ fn an_open_door_needs_a_word() {
         assert!(text.contains("(flag --host)"), "{text}");
         let with_key = scene.variable("GATEWAY_API_KEY", "k");
         assert!(with_key.load().is_ok(), "{host}");
-        let with_empty_key = with_key.variable("GATEWAY_API_KEY", "");
-        assert!(with_empty_key.load().is_err(), "{host}");
-        let told = with_empty_key.variable("GATEWAY__SERVER__INSECURE_BIND", "true");
+        let scene = Scene::new().arguments(|arguments| arguments.host = Some(host.to_owned()));
+        let told = scene.variable("GATEWAY__SERVER__INSECURE_BIND", "true");
         assert!(told.load().is_ok(), "{host}");
     }
     for host in ["localhost", "127.0.0.1", "127.1.2.3", "::1", "[::1]", "::ffff:127.0.0.1"] {
@@ -221,7 +255,11 @@ fn check_tells_of_bad_entries() {
     let scene = Scene::new().file("servers.json", r#"{"mcpServers": {"a": {}, "b": {"command": "x"}}}"#);
     let text = scene.load().expect("no mistakes").check().expect_err("a bad entry").to_string();
     assert!(text.contains("the server \"a\" (file servers.json)"), "{text}");
-    let scene = scene.file("servers.json", r#"{"mcpServers": {"b": {"command": "x", "disabled": true}}}"#);
+    let old = r#"{"mcpServers": {"a": {"type": "sse", "url": "https://a.example/sse"}}}"#;
+    let loaded = scene.file("servers.json", old);
+    let text = loaded.load().expect("no mistakes").check().expect_err("no such transport").to_string();
+    assert!(text.contains("the transport \"sse\" is not there, only \"stdio\" and \"http\""), "{text}");
+    let scene = loaded.file("servers.json", r#"{"mcpServers": {"b": {"command": "x", "disabled": true}}}"#);
     let text = scene.load().expect("no mistakes").check().expect("all good");
     assert!(text.contains("[server]\nhost = \"localhost\"\n") && text.contains("#   b (stdio, disabled)"), "{text}");
 }

@@ -9,7 +9,7 @@ use gateway_client::{CallEvent, Error, GatewayClient, HealthStatus, NewSession, 
 use gateway_core::{GatewayBuilder, Secret};
 use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, spec};
 use router_keyword::KeywordRouter;
-use serve_rest::{RestConfig, router, serve};
+use serve_rest::{Metrics, RestConfig, RestDoor, serve};
 use session_store_memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -35,9 +35,9 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     gateway.settled().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
-    let config = RestConfig::default();
-    let door = router(gateway, config.clone(), Arc::new(|| "up 1\n".to_owned()));
-    tokio::spawn(async move { serve(listener, door, &config, CancellationToken::new(), Duration::ZERO).await });
+    let metrics = Metrics::new("text/plain", || "up 1\n".to_owned());
+    let door = RestDoor::new(gateway, RestConfig::default(), metrics);
+    tokio::spawn(async move { serve(listener, door, CancellationToken::new(), Duration::ZERO).await });
     (GatewayClient::new(url).unwrap(), demo)
 }
 

@@ -1,7 +1,7 @@
 //! Attacks on a gateway that runs on its user's machine, and what refuses each of them.
 
 use gateway_core::{CommandServers, EngineConfig};
-use serve_rest::RestConfig;
+use serve_rest::{Lookup, RestConfig};
 
 use crate::harness::{Door, Request, Setup};
 
@@ -227,18 +227,25 @@ async fn command_servers_can_be_switched_off() {
 
 #[tokio::test]
 async fn strangers_cannot_read_the_environment() {
-    let add = r#"{"config_data":{"mcpServers":{"more":{"url":"http://127.0.0.1:1/${PATH}","transport":"fake"},"demo2":{"url":"http://127.0.0.1:1/","transport":"fake","disabled":true}}}}"#;
-    let door = Door::open().await;
+    let add = r#"{"config_data":{"mcpServers":{"more":{"url":"http://127.0.0.1:1/${TOKEN}","transport":"fake"},"demo2":{"url":"http://127.0.0.1:1/","transport":"fake","disabled":true}}}}"#;
+    let lookup = Lookup::new(|name| (name == "TOKEN").then(|| "hush".to_owned()));
+    let door = Door::with(rest(|rest| rest.variables = lookup.clone())).await;
     let request = Request::post("/mcp/servers/add", add);
     let answer = door.ask(&request.clone().with("Via", "1.1 proxy")).await;
     let body = answer.ok();
     assert_eq!(body["failed_servers"][0]["name"], "more");
     assert_eq!(body["added_servers"][0]["name"], "demo2");
-    assert!(!answer.body.contains(&std::env::var("PATH").unwrap()));
-    let mut setup = Setup::default();
-    setup.rest.command_servers = CommandServers::Never;
-    let door = Door::with(setup).await;
-    assert_eq!(door.ask(&request).await.ok()["failed_servers"][0]["name"], "more");
+    assert!(!answer.body.contains("hush"));
+    let never = Door::with(rest(|rest| {
+        rest.variables = lookup;
+        rest.command_servers = CommandServers::Never;
+    }))
+    .await;
+    assert_eq!(never.ask(&request).await.ok()["failed_servers"][0]["name"], "more");
+    // Whoever may start programs reads it anyway.
+    let add = add.replace("demo2", "demo3");
+    let body = door.ask(&Request::post("/mcp/servers/add", &add)).await.ok();
+    assert_eq!(body["added_servers"][0]["url"], "http://127.0.0.1:1/hush");
 }
 
 #[tokio::test]

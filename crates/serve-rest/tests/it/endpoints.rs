@@ -1,6 +1,6 @@
 //! What each endpoint answers when all is well.
 
-use gateway_testkit::fakes::{Answer as Tool, FakeServer};
+use gateway_testkit::fakes::{Answer as Tool, FakeServer, context};
 use serde_json::{Value, json};
 
 use crate::harness::{Door, ODD_RESULT, Request, Setup};
@@ -242,7 +242,23 @@ async fn health_and_metrics() {
     assert_eq!(door.get("/readyz").await.ok(), json!({"status": "ready"}));
     let metrics = door.get("/metrics").await;
     assert_eq!((metrics.status, metrics.body.as_str()), (200, "gateway_up 1\n"));
-    assert!(metrics.header("content-type").unwrap().starts_with("text/plain"));
+    assert_eq!(metrics.header("content-type"), Some("text/x-numbers"));
+}
+
+#[tokio::test]
+async fn added_servers_have_the_limits_of_the_settings() {
+    let mut setup = Setup::default();
+    setup.rest.server_limits.request_timeout_ms = 4321;
+    let door = Door::with(setup).await;
+    let add = r#"{"mcpServers":{"more":{"url":"http://a/","transport":"fake"},
+        "own":{"url":"http://a/","transport":"fake","request_timeout_ms":99,"disabled":true}}}"#;
+    assert_eq!(door.post("/mcp/servers/add", add).await.ok()["success"], true);
+    let servers = door.gateway.servers(&context(&door.gateway, None).await);
+    let limit_of = |name: &str| {
+        let server = servers.iter().find(|server| server.spec.name() == name).unwrap();
+        server.spec.limits().request_timeout_ms
+    };
+    assert_eq!((limit_of("more"), limit_of("own")), (4321, 99));
 }
 
 #[tokio::test]

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Connect, EngineConfig, GatewayBuilder, Result, Secret, Transport, Upstream};
+use gateway_core::{Connect, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream};
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
 use router_keyword::KeywordRouter;
 use serde_json::Value;
-use serve_rest::{RestConfig, router, serve};
+use serve_rest::{Metrics, RestConfig, RestDoor, serve};
 use session_store_memory::MemoryStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,6 +25,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Door {
     pub address: SocketAddr,
     pub demo: FakeServer,
+    pub gateway: Gateway,
     pub shutdown: CancellationToken,
     pub serving: JoinHandle<std::io::Result<()>>,
 }
@@ -115,10 +116,11 @@ impl Door {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
-        let door = router(gateway, setup.rest.clone(), Arc::new(|| "gateway_up 1\n".to_owned()));
-        let (rest, stop, grace) = (setup.rest, shutdown.clone(), setup.grace);
-        let serving = tokio::spawn(async move { serve(listener, door, &rest, stop, grace).await });
-        Self { address, demo, shutdown, serving }
+        let metrics = Metrics::new("text/x-numbers", || "gateway_up 1\n".to_owned());
+        let door = RestDoor::new(gateway.clone(), setup.rest, metrics);
+        let (stop, grace) = (shutdown.clone(), setup.grace);
+        let serving = tokio::spawn(async move { serve(listener, door, stop, grace).await });
+        Self { address, demo, gateway, shutdown, serving }
     }
 
     /// Sends one request on a connection of its own.
