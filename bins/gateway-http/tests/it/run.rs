@@ -2,7 +2,8 @@
 
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -34,6 +35,26 @@ fn a_port_that_is_taken_is_a_failure() {
     let said = Place::new().run(&["--port", &taken.local_addr().unwrap().port().to_string()]);
     assert_eq!(said.status, Some(1));
     assert!(said.err.contains("failed to listen on 127.0.0.1:") && said.err.contains("--port"), "{}", said.err);
+}
+
+#[test]
+fn localhost_is_the_newer_loopback_too() {
+    if TcpListener::bind("[::1]:0").is_err() {
+        // No IPv6 here: that the gateway starts all the same, every other test shows.
+        return;
+    }
+    let gateway = Place::new().start(&[]);
+    let port = gateway.address.rsplit(':').next().unwrap();
+    let mut stream = TcpStream::connect(format!("[::1]:{port}")).expect("it listens there, too");
+    write!(stream, "GET /livez HTTP/1.1\r\nHost: localhost:{port}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    let taken = TcpListener::bind("[::1]:0").unwrap();
+    let said = Place::new().run(&["--port", &taken.local_addr().unwrap().port().to_string()]);
+    assert_eq!(said.status, Some(1));
+    assert!(said.err.contains("failed to listen on [::1]:") && said.err.contains("--host"), "{}", said.err);
 }
 
 #[test]
