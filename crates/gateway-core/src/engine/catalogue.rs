@@ -194,10 +194,8 @@ impl Catalogue {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let message = format!(
-            "several servers offer a tool `{}`: use one of {shown}{more}, or name the `server`",
-            excerpt(name)
-        );
+        let message =
+            format!("several servers offer a tool `{}`: use one of {shown}{more}, or name the `server`", excerpt(name));
         let details = RawJson::from_value(&serde_json::json!({ "candidates": names }));
         let error = Error::new(ErrorKind::Conflict, message);
         match details {

@@ -20,6 +20,7 @@ pub(super) async fn add(
     max_servers: usize,
 ) -> Result<AddReport> {
     let _change = session.change.lock().await;
+    sessions.refresh(session).await?;
     let current = session.servers();
     let mut names: HashSet<String> = current.iter().map(|server| server.spec().name().to_owned()).collect();
     let (mut report, mut attempts) = (AddReport::default(), Vec::new());
@@ -88,6 +89,7 @@ fn has_name(servers: &[Arc<Server>], name: &str) -> bool {
 /// Removes one server; its connection is gone when this returns.
 pub(super) async fn remove(sessions: &Sessions, session: &Session, which: &ServerSelector) -> Result<RemoveReport> {
     let _change = session.change.lock().await;
+    sessions.refresh(session).await?;
     let server = place_of(&session.servers(), which).map(|(_, server)| server)?;
     let removing = sessions.commit(session, |current| {
         let (place, _) = place_of(current, which)?;

@@ -190,9 +190,22 @@ impl Sessions {
                 Err(error) => return Err(error),
             }
             attempt += 1;
-            let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
-            self.adopt(session, &stored)?;
+            self.refresh(session).await?;
         }
+    }
+
+    /// Takes over what other replicas did to a session, before it is changed here. Call with its `change`
+    /// lock held.
+    ///
+    /// # Errors
+    /// Those of the store; `NotFound` where the session has ended.
+    pub(super) async fn refresh(&self, session: &Session) -> Result<()> {
+        let Some(id) = session.id() else { return Ok(()) };
+        let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
+        if stored.revision == session.stored.revision.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.adopt(session, &stored)
     }
 
     /// Writes a session with this list of servers to the store.

@@ -83,7 +83,10 @@ impl Tool {
         };
         if name.len() > 1024 || name.chars().any(char::is_control) {
             // Enough to find it by; the whole could be of any length.
-            return Err(reject(Some(name.chars().take(100).collect()), "`name` is longer than 1024 bytes or has control characters".to_owned()));
+            return Err(reject(
+                Some(name.chars().take(100).collect()),
+                "`name` is longer than 1024 bytes or has control characters".to_owned(),
+            ));
         }
         let Some(schema) = declared.input_schema.filter(|schema| schema.get().starts_with('{')) else {
             return Err(reject(Some(name), "`inputSchema` is missing or no object".to_owned()));

@@ -3,5 +3,8 @@
 mod calls;
 mod catalogue;
 mod connections;
+mod endings;
+mod replicas;
 mod sessions;
 mod support;
+mod waiting;
