@@ -1,7 +1,19 @@
-//! The program as a person meets it: its flags, its exit status, its first line, its end.
+//! The program as a person meets it: its flags, its exit status, its first line, its end; what it does with
+//! servers that others wrote, with servers that misbehave, and with callers who mean no good.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod callers;
 mod check;
+mod contract;
+mod documented;
+mod faults;
 mod gateway;
+mod http;
+mod peers;
+mod processes;
 mod run;
+mod security;
+mod sessions;
+mod stopping;
+mod upstreams;
