@@ -1,7 +1,7 @@
 //! Several gateways over one store, and a session's list of servers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use gateway_core::{Context, Gateway, NewSession, ServerSelector, SessionStore};
 use gateway_testkit::fakes::{Answer, FakeAuth, FakeRouter, FakeServer, FakeStore, FakeTransport, context, spec};
@@ -86,4 +86,22 @@ async fn the_servers_file_decides_names_and_order() {
     gateway.replace_servers(vec![spec("b")]).await;
     gateway.replace_servers(vec![spec("b"), spec("a")]).await;
     assert_eq!(names(&gateway, &context), ["b", "a"]);
+}
+
+#[tokio::test]
+async fn the_store_hears_of_the_use_of_a_short_session_in_time() {
+    let store = Arc::new(FakeStore::new());
+    let gateway = replica(&store);
+    let default = context(&gateway, None).await;
+    let new = NewSession { ttl: Some(Duration::from_millis(400)), ..NewSession::default() };
+    let session = gateway.create_session(&default, new).await.expect("made");
+    let begun = SystemTime::now();
+    while begun.elapsed().expect("time goes on") < Duration::from_millis(1500) {
+        gateway.session(&default, &session.id).await.expect("in use");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let stored = store.load(&session.id).await.expect("reached").expect("there");
+    let elsewhere = replica(&store);
+    context(&elsewhere, Some(&session.id)).await;
+    assert!(stored.revision > 5, "renewed often: {}", stored.revision);
 }
