@@ -150,7 +150,7 @@ impl Answer {
         let location = self.header(LOCATION).map(printable);
         let mut error = error::refused(self.status, location.as_deref());
         let seconds = self.header(RETRY_AFTER).and_then(|text| text.trim().parse::<u64>().ok());
-        if let (ErrorKind::Unavailable, Some(seconds)) = (error.kind(), seconds) {
+        if let (ErrorKind::Unavailable | ErrorKind::RateLimited, Some(seconds)) = (error.kind(), seconds) {
             error = error.with_retry_after_ms(seconds.saturating_mul(1000));
         }
         let mut text = Vec::new();

@@ -61,8 +61,8 @@ pub(crate) fn refused(status: StatusCode, location: Option<&str>) -> Error {
             location.unwrap_or("an unknown place")
         )),
         404 | 405 => failed(format!("reach the server: there is no Streamable HTTP endpoint at its URL ({code})")),
-        429 => Error::new(ErrorKind::Unavailable, "reach the server: it has too many requests (429)")
-            .with_retry(Retry::Safe),
+        // No retry of ours: it has just asked for fewer requests. The caller hears when to come back.
+        429 => Error::new(ErrorKind::RateLimited, "reach the server: it has too many requests (429)"),
         502..=504 => Error::new(ErrorKind::Unavailable, format!("reach the server: it is not available ({code})"))
             .with_retry(Retry::IfIdempotent),
         500..=599 => failed(format!("get an answer: the server failed ({code})")).with_retry(Retry::IfIdempotent),

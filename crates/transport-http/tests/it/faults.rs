@@ -194,7 +194,7 @@ async fn refusals_say_what_to_do() {
     check(500, "", failed, Retry::IfIdempotent, "500").await;
     check(418, "", failed, never, "418").await;
     check(503, "", ErrorKind::Unavailable, Retry::IfIdempotent, "503").await;
-    let later = check(429, "retry-after: 7\r\n", ErrorKind::Unavailable, Retry::Safe, "429").await;
+    let later = check(429, "retry-after: 7\r\n", ErrorKind::RateLimited, Retry::Never, "429").await;
     assert_eq!(later.retry_after_ms(), Some(7000));
 }
 
