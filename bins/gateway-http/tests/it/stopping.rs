@@ -153,6 +153,8 @@ fn new_connections_are_answered_or_refused_under_load() {
         assert_eq!(gateway.end().code(), Some(0));
         let lost: usize = callers.into_iter().map(|caller| caller.join().expect("every answer is whole")).sum();
         println!("{} answers, {lost} connections reset", answered.load(Ordering::SeqCst));
-        assert_eq!(lost, 0);
+        // The kernel may complete a handshake between the last look at the backlog and the listener's end: no
+        // program can prevent it, and no request has been taken then. More than one is no accident.
+        assert!(lost <= 1, "{lost}");
     });
 }
