@@ -25,6 +25,6 @@ pub use error::{code, upstream_error};
 pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
 pub use pending::{Pending, Ticket};
-pub use subscription::listen_params;
+pub use subscription::{announces_tool_changes, listen_params};
 pub use version::Revision;
 pub use write::{squeeze_newlines, write_error, write_notification, write_request, write_result};

@@ -17,6 +17,11 @@ struct Changing {
     list_changed: bool,
 }
 
+/// Whether the server announces that its list of tools changes.
+pub fn announces_tool_changes(info: &UpstreamInfo) -> bool {
+    announced(info).tools.list_changed
+}
+
 /// The `params` of the `subscriptions/listen` that asks for every change of a list that the server
 /// announces; `None` where there is nothing to hear. A server of the legacy era tells without being
 /// asked.
@@ -24,7 +29,7 @@ pub fn listen_params(info: &UpstreamInfo) -> Option<RawJson> {
     if info.era == Era::Legacy {
         return None;
     }
-    let announced: Announced = info.capabilities.read().unwrap_or_default();
+    let announced = announced(info);
     let wanted: Vec<_> = [
         (announced.tools, r#""toolsListChanged":true"#),
         (announced.prompts, r#""promptsListChanged":true"#),
@@ -36,6 +41,10 @@ pub fn listen_params(info: &UpstreamInfo) -> Option<RawJson> {
     let params = format!(r#"{{"notifications":{{{}}}}}"#, wanted.join(","));
     let params = RawJson::parse(params).expect("parts that are JSON make JSON");
     (!wanted.is_empty()).then_some(params)
+}
+
+fn announced(info: &UpstreamInfo) -> Announced {
+    info.capabilities.read().unwrap_or_default()
 }
 
 #[cfg(test)]

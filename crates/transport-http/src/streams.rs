@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gateway_core::{Era, RawJson, UpstreamInfo};
 use http::Request;
 use http_body_util::Full;
-use serde::Deserialize;
+use mcp_wire::{announces_tool_changes, listen_params};
 
 use crate::answer::Kind;
 use crate::link::Link;
@@ -19,21 +19,6 @@ const DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 
 /// A stream that lasted so long was a good one: the next wait is short again.
 const GOOD_STREAM: Duration = Duration::from_secs(20);
-
-/// What a server announces to change, of its `capabilities`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Announced {
-    tools: Changing,
-    prompts: Changing,
-    resources: Changing,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Changing {
-    list_changed: bool,
-}
 
 /// How a stream came to its end.
 enum End {
@@ -47,39 +32,19 @@ enum End {
 
 /// Starts the task that listens to a server, where it may have something to say.
 pub(crate) fn start(link: &Arc<Link>, speech: &Arc<Speech>, info: &UpstreamInfo) {
-    let announced: Announced = info.capabilities.read().unwrap_or_default();
-    let subscription = match info.era {
-        Era::Legacy => None,
-        Era::Modern => match announced.filter() {
-            Some(filter) => Some(filter),
-            None => return,
-        },
-    };
+    let subscription = listen_params(info);
+    if info.era == Era::Modern && subscription.is_none() {
+        return;
+    }
+    let tools_change = announces_tool_changes(info);
     let (link, speech) = (Arc::clone(link), Arc::clone(speech));
     let (tasks, listening) = (link.tasks.clone(), link.listening.clone());
     tasks.spawn(listening.run_until_cancelled_owned(async move {
-        keep_listening(&link, &speech, &announced, subscription.as_ref()).await;
+        keep_listening(&link, &speech, subscription.as_ref(), tools_change).await;
     }));
 }
 
-impl Announced {
-    /// The `params` of `subscriptions/listen`; `None` where there is nothing to hear.
-    fn filter(&self) -> Option<RawJson> {
-        let wanted: Vec<_> = [
-            (self.tools.list_changed, r#""toolsListChanged":true"#),
-            (self.prompts.list_changed, r#""promptsListChanged":true"#),
-            (self.resources.list_changed, r#""resourcesListChanged":true"#),
-        ]
-        .into_iter()
-        .filter_map(|(announced, text)| announced.then_some(text))
-        .collect();
-        let params = format!(r#"{{"notifications":{{{}}}}}"#, wanted.join(","));
-        let params = RawJson::parse(params).expect("parts that are JSON make JSON");
-        (!wanted.is_empty()).then_some(params)
-    }
-}
-
-async fn keep_listening(link: &Arc<Link>, speech: &Arc<Speech>, announced: &Announced, subscription: Option<&RawJson>) {
+async fn keep_listening(link: &Arc<Link>, speech: &Arc<Speech>, subscription: Option<&RawJson>, tools_change: bool) {
     let (shortest, longest) = DELAYS;
     let mut delay = shortest;
     let mut resume_after: Option<String> = None;
@@ -87,7 +52,7 @@ async fn keep_listening(link: &Arc<Link>, speech: &Arc<Speech>, announced: &Anno
     loop {
         let after = resume_after.take();
         // What happened between two streams is only heard again where the server knows where we were.
-        let catch_up = has_missed && after.is_none() && announced.tools.list_changed;
+        let catch_up = has_missed && after.is_none() && tools_change;
         match listen(link, speech, subscription, after.as_deref(), catch_up).await {
             End::NotOffered => return,
             End::Failed => delay = (delay * 2).min(longest),
@@ -174,26 +139,5 @@ async fn listen(
         lasted: opened.elapsed(),
         last_event_id: parser.last_event_id().map(str::to_owned),
         retry: parser.retry(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_announced_is_subscribed() {
-        let check = |capabilities: &'static str, expected: Option<&str>| {
-            let capabilities = RawJson::parse(capabilities).expect("valid JSON");
-            let announced: Announced = capabilities.read().unwrap_or_default();
-            assert_eq!(announced.filter().as_ref().map(RawJson::as_str), expected);
-        };
-        check("{}", None);
-        check(r#"{"tools":{},"x":1}"#, None);
-        check(r#"{"tools":{"listChanged":"yes"}}"#, None);
-        check(
-            r#"{"tools":{"listChanged":true},"prompts":{"listChanged":false},"resources":{"listChanged":true,"subscribe":true}}"#,
-            Some(r#"{"notifications":{"toolsListChanged":true,"resourcesListChanged":true}}"#),
-        );
     }
 }
