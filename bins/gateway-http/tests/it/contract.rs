@@ -384,5 +384,6 @@ fn readiness_ends_with_the_signal_and_life_does_not() {
     assert_eq!((last, probe(&mut alive, "/livez")), ((503, true), (200, true)));
     drop((ready, alive));
     assert_eq!(slow.answer().unwrap().expect("an answer").content(), "done");
+    drop(slow);
     assert_eq!(gateway.end().code(), Some(0));
 }
