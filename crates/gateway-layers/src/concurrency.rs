@@ -129,7 +129,7 @@ fn no_place(call: &Call, why: &str) -> Error {
     let (name, most) = (spec.name(), spec.limits().max_concurrency);
     Error::new(
         ErrorKind::Unavailable,
-        format!("find a place at server `{name}`: {most} calls are under way (its max_concurrency) {why}"),
+        format!("cannot find a place at server `{name}`: {most} calls are under way (its max_concurrency) {why}"),
     )
     .with_retry(Retry::Safe)
     .with_retry_after_ms(RETRY_AFTER_MS)

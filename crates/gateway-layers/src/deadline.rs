@@ -79,7 +79,7 @@ pub(crate) fn caller_gave_up(call: &Call) -> Error {
     let name = call.server.spec().name();
     Error::new(
         ErrorKind::DeadlineExceeded,
-        format!("get an answer from server `{name}` within the caller's own time limit"),
+        format!("server `{name}` gave no answer within the caller's own time limit"),
     )
 }
 
@@ -92,10 +92,7 @@ fn server_too_slow(call: &Call, waited: Duration) -> Error {
     } else {
         (limits.request_timeout_ms, "request_timeout_ms")
     };
-    Error::new(
-        ErrorKind::UpstreamTimeout,
-        format!("get an answer from server `{name}` within {limit} ms (its {setting})"),
-    )
-    // It may be at work on the request still.
-    .with_retry(Retry::IfIdempotent)
+    Error::new(ErrorKind::UpstreamTimeout, format!("server `{name}` gave no answer within {limit} ms (its {setting})"))
+        // It may be at work on the request still.
+        .with_retry(Retry::IfIdempotent)
 }

@@ -38,9 +38,9 @@ pub fn upstream_error(error: RpcError) -> Error {
     };
     let shown: String = error.message.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect();
     let message = if shown.is_empty() {
-        format!("get a result: the server answered with error {}", error.code)
+        format!("the server answered with error {}", error.code)
     } else {
-        format!("get a result: the server answered with error {}: {shown}", error.code)
+        format!("the server answered with error {}: {shown}", error.code)
     };
     Error::new(kind, message).with_details(error.raw)
 }

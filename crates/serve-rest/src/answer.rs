@@ -15,7 +15,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// A JSON answer that serde writes.
 pub(crate) fn json<T: Serialize>(answer: &T) -> Result<Response, Problem> {
     let text = serde_json::to_vec(answer).map_err(|error| {
-        gateway_core::Error::new(gateway_core::ErrorKind::Internal, "write the answer").with_source(error)
+        gateway_core::Error::new(gateway_core::ErrorKind::Internal, "cannot write the answer").with_source(error)
     })?;
     Ok(of_type("application/json", Body::from(text)))
 }

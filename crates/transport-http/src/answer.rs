@@ -75,7 +75,7 @@ impl Answer {
     /// Where the body is compressed, which we never ask for.
     pub(crate) fn kind(&self) -> Result<Kind> {
         if self.header(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-            return Err(error::protocol("read the answer: the server compressed it, which nobody asked for"));
+            return Err(error::protocol("cannot read the answer: the server compressed it, which nobody asked for"));
         }
         let essence = self.header(CONTENT_TYPE).and_then(|text| text.split(';').next());
         let essence = essence.unwrap_or_default().trim();

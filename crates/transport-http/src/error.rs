@@ -8,14 +8,14 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 /// The server surely has not seen the request.
 pub(crate) fn unreachable(source: impl Into<Source>) -> Error {
     let source = source.into();
-    let message = format!("reach the server: {}", root_cause(&*source));
+    let message = format!("cannot reach the server: {}", root_cause(&*source));
     Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Safe).with_source(source)
 }
 
 /// The connection broke after the request was written, or while it was.
 pub(crate) fn broken(source: Option<hyper::Error>) -> Error {
     let error =
-        Error::new(ErrorKind::UpstreamFailed, "get an answer: the connection to the server broke in the middle")
+        Error::new(ErrorKind::UpstreamFailed, "cannot get an answer: the connection to the server broke in the middle")
             .with_retry(Retry::IfIdempotent);
     match source {
         Some(source) => error.with_source(source),
@@ -25,7 +25,7 @@ pub(crate) fn broken(source: Option<hyper::Error>) -> Error {
 
 /// A message of the server is larger than the limit.
 pub(crate) fn too_large(limit: usize) -> Error {
-    let message = format!("read the answer: it is larger than `max_message_bytes` ({limit})");
+    let message = format!("cannot read the answer: it is larger than `max_message_bytes` ({limit})");
     Error::new(ErrorKind::UpstreamFailed, message)
 }
 
@@ -36,12 +36,12 @@ pub(crate) fn protocol(message: impl Into<String>) -> Error {
 
 /// The server has forgotten our session: a new handshake is needed, and the request was not run.
 pub(crate) fn session_lost() -> Error {
-    Error::new(ErrorKind::Unavailable, "reach the server: it has ended our session").with_retry(Retry::Safe)
+    Error::new(ErrorKind::Unavailable, "cannot reach the server: it has ended our session").with_retry(Retry::Safe)
 }
 
 /// We ended the connection ourselves. `written` says whether the server may have seen the request.
 pub(crate) fn closed(written: bool) -> Error {
-    let message = "reach the server: the connection has been closed";
+    let message = "cannot reach the server: the connection has been closed";
     if written {
         Error::new(ErrorKind::UpstreamFailed, message).with_retry(Retry::IfIdempotent)
     } else {
@@ -54,19 +54,27 @@ pub(crate) fn refused(status: StatusCode, location: Option<&str>) -> Error {
     let failed = |message: String| Error::new(ErrorKind::UpstreamFailed, message);
     let code = status.as_u16();
     match code {
-        401 => failed("reach the server: it wants credentials (401); set an Authorization header for it".to_owned()),
-        403 => failed("reach the server: it forbids us access (403)".to_owned()),
+        401 => {
+            failed("cannot reach the server: it wants credentials (401); set an Authorization header for it".to_owned())
+        }
+        403 => failed("cannot reach the server: it forbids us access (403)".to_owned()),
         300..=399 => failed(format!(
-            "reach the server: it redirects ({code}) to {}; put that URL into its configuration",
+            "cannot reach the server: it redirects ({code}) to {}; put that URL into its configuration",
             location.unwrap_or("an unknown place")
         )),
-        404 | 405 => failed(format!("reach the server: there is no Streamable HTTP endpoint at its URL ({code})")),
+        404 | 405 => {
+            failed(format!("cannot reach the server: there is no Streamable HTTP endpoint at its URL ({code})"))
+        }
         // No retry of ours: it has just asked for fewer requests. The caller hears when to come back.
-        429 => Error::new(ErrorKind::RateLimited, "reach the server: it has too many requests (429)"),
-        502..=504 => Error::new(ErrorKind::Unavailable, format!("reach the server: it is not available ({code})"))
-            .with_retry(Retry::IfIdempotent),
-        500..=599 => failed(format!("get an answer: the server failed ({code})")).with_retry(Retry::IfIdempotent),
-        _ => failed(format!("get an answer: the server refused the request ({code})")),
+        429 => Error::new(ErrorKind::RateLimited, "cannot reach the server: it has too many requests (429)"),
+        502..=504 => {
+            Error::new(ErrorKind::Unavailable, format!("cannot reach the server: it is not available ({code})"))
+                .with_retry(Retry::IfIdempotent)
+        }
+        500..=599 => {
+            failed(format!("cannot get an answer: the server failed ({code})")).with_retry(Retry::IfIdempotent)
+        }
+        _ => failed(format!("cannot get an answer: the server refused the request ({code})")),
     }
 }
 

@@ -124,12 +124,14 @@ impl Link {
                 let text = answer.whole(self.max_message_bytes).await?;
                 match self.sort(speech, &text, Some(id), listener)? {
                     Some(outcome) => outcome.map_err(upstream_error),
-                    None => Err(error::protocol("get an answer: the server answered something that was not asked")),
+                    None => {
+                        Err(error::protocol("cannot get an answer: the server answered something that was not asked"))
+                    }
                 }
             }
             Kind::EventStream => Box::pin(self.follow(speech, answer, id, listener)).await,
             Kind::Other => Err(error::protocol(format!(
-                "get an answer: the server sent neither JSON nor events (status {})",
+                "cannot get an answer: the server sent neither JSON nor events (status {})",
                 answer.status().as_u16()
             ))),
         }
@@ -151,7 +153,7 @@ impl Link {
                 match answer.piece().await {
                     Ok(Some(piece)) => parser.push(piece),
                     Ok(None) => {
-                        break error::protocol("get an answer: the server ended the stream without one")
+                        break error::protocol("cannot get an answer: the server ended the stream without one")
                             .with_retry(gateway_core::Retry::IfIdempotent);
                     }
                     Err(broken) => break broken,
@@ -184,7 +186,7 @@ impl Link {
         let (shortest, longest) = RESUME_DELAYS;
         tokio::time::sleep(delay.unwrap_or(RESUME_DELAY).clamp(shortest, longest)).await;
         let unsure = |error: Error| {
-            let message = format!("take up the answer again: {}", error.message());
+            let message = format!("cannot take up the answer again: {}", error.message());
             Error::new(ErrorKind::UpstreamFailed, message)
                 .with_retry(gateway_core::Retry::IfIdempotent)
                 .with_source(error)

@@ -109,7 +109,7 @@ fn custom_headers(given: &std::collections::BTreeMap<String, gateway_core::Secre
 }
 
 fn invalid(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidRequest, format!("reach the server: {message}"))
+    Error::new(ErrorKind::InvalidRequest, format!("cannot reach the server: {message}"))
 }
 
 #[cfg(test)]

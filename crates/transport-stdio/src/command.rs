@@ -14,11 +14,11 @@ const KEPT: [&str; 5] = ["PATH", "HOME", "LANG", "TMPDIR", "USER"];
 /// [`ErrorKind::InvalidRequest`] where the operating system could not even be asked.
 pub(crate) fn program(command: &Command) -> Result<Program> {
     if command.program.is_empty() {
-        return Err(invalid("start the server: its command is empty"));
+        return Err(invalid("cannot start the server: its command is empty"));
     }
     let odd = |name: &str| name.is_empty() || name.contains(['=', '\0']);
     if let Some(name) = command.env.keys().find(|name| odd(name)) {
-        return Err(invalid(format!("start the server: {name:?} is no name for a variable")));
+        return Err(invalid(format!("cannot start the server: {name:?} is no name for a variable")));
     }
     let mut program = Program::new(&command.program);
     program.args(&command.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

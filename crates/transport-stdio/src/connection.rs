@@ -185,11 +185,11 @@ impl Connection {
 }
 
 fn closed() -> Error {
-    Error::new(ErrorKind::Unavailable, "reach the server: its connection was closed").with_retry(Retry::Safe)
+    Error::new(ErrorKind::Unavailable, "cannot reach the server: its connection was closed").with_retry(Retry::Safe)
 }
 
 fn unread() -> Error {
-    Error::new(ErrorKind::Unavailable, "reach the server: it does not read its input").with_retry(Retry::Safe)
+    Error::new(ErrorKind::Unavailable, "cannot reach the server: it does not read its input").with_retry(Retry::Safe)
 }
 
 /// Tells the server that nobody waits for this answer any more.

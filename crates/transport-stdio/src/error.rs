@@ -16,7 +16,7 @@ pub(crate) fn not_started(command: &Command, error: io::Error) -> Error {
             if missing_cwd.is_some() =>
         {
             let cwd = missing_cwd.unwrap_or(Path::new("."));
-            (ErrorKind::InvalidRequest, format!("start `{program}`: there is no folder {cwd:?}"))
+            (ErrorKind::InvalidRequest, format!("cannot start `{program}`: there is no folder {cwd:?}"))
         }
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
             let hint = if !program.contains('/') {
@@ -27,20 +27,20 @@ pub(crate) fn not_started(command: &Command, error: io::Error) -> Error {
             } else {
                 "there is no such file"
             };
-            (ErrorKind::InvalidRequest, format!("start `{program}`: {hint}"))
+            (ErrorKind::InvalidRequest, format!("cannot start `{program}`: {hint}"))
         }
         io::ErrorKind::PermissionDenied => (
             ErrorKind::InvalidRequest,
-            format!("start `{program}`: it is no program that the gateway may run (see chmod +x)"),
+            format!("cannot start `{program}`: it is no program that the gateway may run (see chmod +x)"),
         ),
         io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong | io::ErrorKind::InvalidFilename => (
             ErrorKind::InvalidRequest,
-            format!("start `{program}`: the operating system cannot take its arguments or env"),
+            format!("cannot start `{program}`: the operating system cannot take its arguments or env"),
         ),
         _ if error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error()) => {
-            (ErrorKind::InvalidRequest, format!("start `{program}`: it is no program"))
+            (ErrorKind::InvalidRequest, format!("cannot start `{program}`: it is no program"))
         }
-        _ => (ErrorKind::Unavailable, format!("start `{program}`: the operating system refused")),
+        _ => (ErrorKind::Unavailable, format!("cannot start `{program}`: the operating system refused")),
     };
     Error::new(kind, message).with_retry(Retry::Safe).with_source(error)
 }
@@ -62,9 +62,9 @@ impl End {
     /// The reason as an error whose message ends with the server's last words.
     pub(crate) fn into_error(self, last_words: Option<&str>) -> Error {
         let what = match &self {
-            Self::Exited(exit) => format!("reach the server: it {exit}"),
-            Self::OutputClosed => "reach the server: it closed its standard output".to_owned(),
-            Self::InputClosed => "reach the server: it closed its standard input".to_owned(),
+            Self::Exited(exit) => format!("cannot reach the server: it {exit}"),
+            Self::OutputClosed => "cannot reach the server: it closed its standard output".to_owned(),
+            Self::InputClosed => "cannot reach the server: it closed its standard input".to_owned(),
             Self::Broken(error) => return with_last_words(error, last_words),
         };
         with_last_words(&Error::new(ErrorKind::Unavailable, what), last_words)

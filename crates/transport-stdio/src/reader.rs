@@ -50,7 +50,7 @@ pub(crate) async fn read_output(
             }
             Err(LineError::TooLong) => {
                 let message = format!(
-                    "read the server's output: a message is larger than {limit} bytes \
+                    "cannot read the server's output: a message is larger than {limit} bytes \
                      (`max_message_bytes` of the server)"
                 );
                 break Err(Error::new(ErrorKind::UpstreamFailed, message));
@@ -126,7 +126,7 @@ impl Reader {
         if self.noise > MAX_NOISE || self.noise_bytes > limit {
             return Err(Error::new(
                 ErrorKind::UpstreamFailed,
-                "read the server's output: it is not JSON-RPC, so the command is no MCP server",
+                "cannot read the server's output: it is not JSON-RPC, so the command is no MCP server",
             ));
         }
         let connection = &self.connection;

@@ -80,16 +80,17 @@ impl Start {
             }
             drop(alive);
         });
-        let connection = answer
-            .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::Unavailable, "start the server: the gateway stops")))?;
+        let connection = answer.await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::Unavailable, "cannot start the server: the gateway stops"))
+        })?;
         Ok((connection, hold))
     }
 
     async fn launch(self, program: Program) -> Result<(Supervisor, Arc<Connection>)> {
         let mut group = process::spawn(program).await.map_err(|error| not_started(&self.command, error))?;
-        let unusable =
-            |error| Error::new(ErrorKind::Unavailable, "start the server: its pipes cannot be used").with_source(error);
+        let unusable = |error| {
+            Error::new(ErrorKind::Unavailable, "cannot start the server: its pipes cannot be used").with_source(error)
+        };
         let (stdin, stdout, stderr) = group.take_pipes().expect("all three streams are pipes");
         let input = pipe::Sender::from_owned_fd(stdin.into()).map_err(unusable)?;
         let output = pipe::Receiver::from_owned_fd(stdout.into()).map_err(unusable)?;

@@ -107,7 +107,7 @@ impl Transport for StdioTransport {
         let Endpoint::Command(command) = connect.spec.endpoint() else {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                "start the server: the transport `stdio` takes a command and no URL",
+                "cannot start the server: the transport `stdio` takes a command and no URL",
             ));
         };
         let remembered = connect.remembered_era;

@@ -133,7 +133,9 @@ impl Connection {
     pub(super) async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
         match self.enter() {
             Some(entry) => entry.request(request).await,
-            None => Err(Error::new(ErrorKind::Unavailable, "reach the server: its connection was closed unused")),
+            None => {
+                Err(Error::new(ErrorKind::Unavailable, "cannot reach the server: its connection was closed unused"))
+            }
         }
     }
 }

@@ -345,7 +345,7 @@ impl Server {
             .last_error
             .as_ref()
             .map_or_else(|| "it is not connected".to_owned(), |error| error.message().to_owned());
-        let mut error = Error::new(ErrorKind::Unavailable, format!("server `{name}` cannot be reached: {cause}"));
+        let mut error = Error::new(ErrorKind::Unavailable, format!("server `{name}` is not available: {cause}"));
         if !wait.is_zero() {
             error = error.with_retry_after_ms(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
         }

@@ -277,7 +277,7 @@ impl Record {
     /// after a while.
     pub(super) fn to_stored(&self, id: String, revision: u64) -> Result<StoredSession> {
         let data = serde_json::to_vec(self)
-            .map_err(|error| Error::new(ErrorKind::Internal, "write the session's record").with_source(error))?;
+            .map_err(|error| Error::new(ErrorKind::Internal, "cannot write the session's record").with_source(error))?;
         let expires_at = time(self.expires_at_ms().saturating_add(millis(2 * SYNC_EVERY)));
         Ok(StoredSession { id, revision, expires_at, data: data.into() })
     }
@@ -300,7 +300,7 @@ impl Record {
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
         serde_json::from_slice(bytes)
-            .map_err(|error| Error::new(ErrorKind::Internal, "read the session's record").with_source(error))
+            .map_err(|error| Error::new(ErrorKind::Internal, "cannot read the session's record").with_source(error))
     }
 }
 

@@ -77,7 +77,7 @@ pub enum Retry {
 
 /// One failure: a kind, a sentence for the caller, and context and a cause for the operator.
 ///
-/// The message is a lower-case fragment that reads after "failed to …". It reaches the caller;
+/// The message is a lower-case clause that stands by itself ("cannot reach the server: …"). It reaches the caller;
 /// context and source reach only the log.
 pub struct Error(Box<Inner>);
 

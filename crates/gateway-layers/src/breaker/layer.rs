@@ -87,7 +87,9 @@ fn left_alone(call: &Call, wait_ms: u64) -> Error {
     let name = call.server.spec().name();
     Error::new(
         ErrorKind::Unavailable,
-        format!("call server `{name}`: it failed several times in a row and is left alone for another {wait_ms} ms"),
+        format!(
+            "cannot call server `{name}`: it failed several times in a row and is left alone for another {wait_ms} ms"
+        ),
     )
     .with_retry(Retry::Safe)
     .with_retry_after_ms(wait_ms)

@@ -34,7 +34,7 @@ impl FakeStore {
     /// Calls `work` with the records that have not expired.
     fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, StoredSession>) -> Result<T>) -> Result<T> {
         if self.unreachable.load(Relaxed) {
-            return Err(Error::new(ErrorKind::Unavailable, "reach the session store"));
+            return Err(Error::new(ErrorKind::Unavailable, "cannot reach the session store"));
         }
         let mut records = self.records.lock().expect("nothing panics with the lock held");
         let now = SystemTime::now();

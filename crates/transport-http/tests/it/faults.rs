@@ -68,7 +68,7 @@ async fn a_lost_session_is_told_once_and_may_be_retried() {
             let error = upstream.request(call("t")).await.expect_err("lost");
             assert_eq!((error.kind(), error.retry()), (ErrorKind::Unavailable, Retry::Safe));
         }
-        assert_eq!(heard.closed(), ["reach the server: it has ended our session"]);
+        assert_eq!(heard.closed(), ["cannot reach the server: it has ended our session"]);
         assert_eq!(peer.seen("tools/call").len(), 1, "{status}");
         upstream.close().await;
         assert!(peer.verbs("DELETE").is_empty());
