@@ -110,10 +110,18 @@ impl Outbox {
             return Ok(());
         }
         state.turn = Turn::Caller;
+        self.take_turn(state)
+    }
+
+    /// Writes, and tells [`run`](Self::run) what it must know of how that ended. The turn must be the caller's
+    /// own.
+    fn take_turn<'a>(&'a self, state: MutexGuard<'a, State>) -> Result<(), Refused> {
         let state = self.write(state);
         let (done, broken) = (state.turn == Turn::Nobody, state.broken.is_some());
+        // Closed meanwhile: the word of that came while this one still wrote.
+        let closing = state.closing;
         drop(state);
-        if broken || !done {
+        if broken || closing || !done {
             self.changed.notify_one();
         }
         if broken { Err(Refused::Closed) } else { Ok(()) }
@@ -272,6 +280,35 @@ mod tests {
         receiver.read_to_end(&mut text).await.expect("readable");
         assert!(text == expected);
         writer.await.expect("no panic").expect("written");
+    }
+
+    #[tokio::test]
+    async fn closing_while_somebody_writes_ends_the_writer() {
+        let (sender, mut receiver) = pipe::pipe().expect("a pipe");
+        let outbox = Arc::new(Outbox::new(sender, usize::MAX));
+        let writer = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { outbox.run().await }
+        });
+        {
+            // Somebody has begun to write.
+            let mut state = outbox.lock();
+            state.turn = Turn::Caller;
+            state.waiting = 2;
+            state.lines.push_back(line(b'a', 2));
+        }
+        outbox.close();
+        // The writer hears of it, sees that somebody writes, and waits again.
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!writer.is_finished());
+        outbox.take_turn(outbox.lock()).expect("written");
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(20), writer).await;
+        ended.expect("it ends").expect("no panic").expect("written");
+        let mut text = Vec::new();
+        receiver.read_to_end(&mut text).await.expect("readable");
+        assert_eq!(text, b"a\n");
     }
 
     #[tokio::test]
