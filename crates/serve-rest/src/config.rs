@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{CommandServers, ServerLimits};
+use gateway_core::ServerLimits;
 
 /// Settings of the REST door. The defaults suit a gateway that only this machine reaches.
 #[derive(Clone, Debug)]
@@ -19,10 +19,8 @@ pub struct RestConfig {
     /// Browser origins that may add and remove servers, too. They need not be in `allowed_origins`.
     /// There is no word for all of them.
     pub admin_origins: Vec<String>,
-    /// Who may add servers that start a program: the same rule as the engine's. Whoever may, reads the
-    /// gateway's environment anyway, so only they may write `${VAR}` in the servers that they add.
-    pub command_servers: CommandServers,
-    /// What `${VAR}` stands for there.
+    /// What `${VAR}` stands for in added servers. Only callers who may start programs may write it: they read
+    /// the gateway's environment anyway.
     pub variables: Lookup,
     /// The limits of added servers that say nothing of their own.
     pub server_limits: ServerLimits,
@@ -57,7 +55,6 @@ impl Default for RestConfig {
             allowed_hosts: Vec::new(),
             allowed_origins: Vec::new(),
             admin_origins: Vec::new(),
-            command_servers: CommandServers::default(),
             variables: Lookup::default(),
             server_limits: ServerLimits::default(),
             body_limit_bytes: 16 * 1024 * 1024,

@@ -10,12 +10,12 @@ use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures_util::FutureExt as _;
-use gateway_core::{CommandServers, Context, ErrorKind, Gateway};
+use gateway_core::{ErrorKind, Gateway};
 use http::Method;
 use hyper::body::Incoming;
 use tower::Service as _;
 
-use crate::caller::{Caller, Connection};
+use crate::caller::Connection;
 use crate::config::RestConfig;
 use crate::guard::{Rules, guard, pass};
 use crate::problem::Problem;
@@ -79,17 +79,6 @@ impl Door {
 
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
-    }
-
-    /// Whether a caller may use `${VAR}` in the servers that they add: those who may add programs, which
-    /// read the environment anyway.
-    pub(crate) fn may_read_environment(&self, caller: &Caller, context: &Context) -> bool {
-        let authenticated = context.principal().authenticated;
-        match self.fixed.config.command_servers {
-            CommandServers::Local => authenticated || caller.credentials.local,
-            CommandServers::Authenticated => authenticated,
-            CommandServers::Never => false,
-        }
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) async fn add(State(door): State<Door>, caller: Caller, request: Reque
     let config = door.config();
     let lookup = |name: &str| config.variables.get(name);
     let variables =
-        if door.may_read_environment(&caller, &context) { Variables::From(&lookup) } else { Variables::Refused };
+        if door.gateway.may_start_programs(&context).is_ok() { Variables::From(&lookup) } else { Variables::Refused };
     let entries = mcp_servers::parse_with(&list, &Policy { variables, limits: config.server_limits.clone() })?;
     let mut specs = Vec::new();
     let mut failed = Vec::new();

@@ -56,7 +56,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
         api_key,
         grace: Duration::from_millis(grace),
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
-        rest: RestConfig { command_servers, server_limits: servers.limits.clone(), ..rest },
+        rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
         engine,
         servers,
         stdio: stdio(reader),
@@ -132,7 +132,6 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         allowed_hosts,
         allowed_origins,
         admin_origins,
-        command_servers: default.command_servers,
         // From the whole environment, which is not known here.
         variables: default.variables,
         server_limits: default.server_limits,

@@ -156,8 +156,9 @@ impl Gateway {
     /// # Errors
     /// Those of the session store; what is wrong with one server stands in the report.
     pub async fn add_servers(&self, context: &Context, specs: Vec<ServerSpec>) -> Result<AddReport> {
+        let may_add = |spec: &ServerSpec| if spec.is_command() { self.may_start_programs(context) } else { Ok(()) };
         let (permitted, refused): (Vec<_>, Vec<_>) =
-            specs.into_iter().map(|spec| (self.may_add(context, &spec), spec)).partition(|(may, _)| may.is_ok());
+            specs.into_iter().map(|spec| (may_add(&spec), spec)).partition(|(may, _)| may.is_ok());
         let permitted = permitted.into_iter().map(|(_, spec)| spec).collect();
         let refused = refused
             .into_iter()
@@ -284,11 +285,12 @@ impl Gateway {
             .unwrap_or_else(|panic| Err(Error::new(ErrorKind::Internal, "the change broke off").with_source(panic)))
     }
 
-    /// Whether this caller may add this server: one with a command runs a program.
-    fn may_add(&self, context: &Context, spec: &ServerSpec) -> Result<()> {
-        if !spec.is_command() {
-            return Ok(());
-        }
+    /// Whether this caller may add servers that start a program. Who may not must not read the gateway's
+    /// environment either.
+    ///
+    /// # Errors
+    /// `Forbidden`, with what would have to be set.
+    pub fn may_start_programs(&self, context: &Context) -> Result<()> {
         let refuse = |message: &str| Err(Error::new(ErrorKind::Forbidden, message));
         let Principal { authenticated, .. } = *context.principal;
         match self.engine.config.command_servers {

@@ -213,12 +213,11 @@ async fn command_servers_can_be_switched_off() {
         (CommandServers::Never, Some("k3y"), false),
         (CommandServers::Never, None, false),
     ] {
-        let mut setup = Setup {
+        let setup = Setup {
             key,
             engine: EngineConfig { command_servers: rule, ..EngineConfig::default() },
             ..Setup::default()
         };
-        setup.rest.command_servers = rule;
         let door = Door::with(setup).await;
         let request = Request::post("/mcp/servers/add", ADD_COMMAND).with("X-API-Key", "k3y");
         assert_eq!(door.ask(&request).await.ok()["success"], expected, "{rule:?} {key:?}");
@@ -236,11 +235,9 @@ async fn strangers_cannot_read_the_environment() {
     assert_eq!(body["failed_servers"][0]["name"], "more");
     assert_eq!(body["added_servers"][0]["name"], "demo2");
     assert!(!answer.body.contains("hush"));
-    let never = Door::with(rest(|rest| {
-        rest.variables = lookup;
-        rest.command_servers = CommandServers::Never;
-    }))
-    .await;
+    let mut forbidden = rest(|rest| rest.variables = lookup);
+    forbidden.engine.command_servers = CommandServers::Never;
+    let never = Door::with(forbidden).await;
     assert_eq!(never.ask(&request).await.ok()["failed_servers"][0]["name"], "more");
     // Whoever may start programs reads it anyway.
     let add = add.replace("demo2", "demo3");
