@@ -12,10 +12,9 @@ mod vocabulary;
 
 pub use contract::auth::{Auth, Credentials, Principal};
 pub use contract::invoke::{Call, Invoke, Layer};
+pub use contract::request::{ClientProfile, Conversation, Listener, Notification, Question, UpstreamRequest};
 pub use contract::router::{Index, Match, Query, Router, ToolRef};
 pub use contract::session_store::{SessionStore, StoredSession};
-pub use contract::transport::{
-    Connect, Era, Listener, Notification, Transport, Upstream, UpstreamEvents, UpstreamInfo, UpstreamRequest,
-};
+pub use contract::transport::{Connect, Era, Transport, Upstream, UpstreamEvents, UpstreamInfo};
 pub use engine::*;
 pub use vocabulary::*;

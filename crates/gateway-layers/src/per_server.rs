@@ -96,7 +96,7 @@ mod tests {
         gateway.settled().await;
         let caller = context(&gateway, None).await;
         for name in names {
-            let call = ToolCall { name: "echo".to_owned(), server: Some(name), arguments: RawJson::empty_object() };
+            let call = ToolCall::new("echo", RawJson::empty_object()).with_server(name);
             gateway.call(&caller, call).await.expect("answered");
         }
         let servers = std::mem::take(&mut *seen.0.lock().expect("no panic"));

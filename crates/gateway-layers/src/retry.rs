@@ -57,7 +57,7 @@ struct Retrying {
 #[async_trait]
 impl Invoke for Retrying {
     async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
-        let is_idempotent = call.tool.as_ref().is_some_and(|tool| tool.is_idempotent());
+        let is_idempotent = call.is_idempotent();
         let mut attempt = 0;
         loop {
             let error = match self.inner.invoke(context, call).await {

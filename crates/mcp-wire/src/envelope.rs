@@ -142,6 +142,18 @@ impl Id {
     }
 }
 
+/// The id of the request that a `notifications/cancelled` names.
+pub fn cancelled_id(params: &RawJson) -> Option<Id> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Cancelled<'a> {
+        #[serde(borrow)]
+        request_id: &'a RawValue,
+    }
+    let cancelled: Cancelled<'_> = params.read().ok()?;
+    Some(Id::read(params.as_bytes(), cancelled.request_id))
+}
+
 impl RpcError {
     fn read(raw: RawJson) -> Self {
         #[derive(Deserialize)]

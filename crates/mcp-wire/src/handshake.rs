@@ -15,7 +15,6 @@ const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
-const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// The side of a transport that the handshake drives.
 #[async_trait]
@@ -62,14 +61,14 @@ impl ClientIdentity {
         self
     }
 
-    /// The members that every request of this era carries in its `_meta`.
+    /// The members that every request of this era carries in its `_meta`, beside
+    /// [those of one request](Meta::for_request).
     pub fn meta(&self, era: Era) -> Meta {
         match era {
             Era::Legacy => Meta::default(),
-            Era::Modern => Meta::default()
-                .with(META_VERSION, &text(Revision::MODERN.as_str()))
-                .with(META_CLIENT, &self.info)
-                .with(META_CAPABILITIES, &self.capabilities),
+            Era::Modern => {
+                Meta::default().with(META_VERSION, &text(Revision::MODERN.as_str())).with(META_CLIENT, &self.info)
+            }
         }
     }
 
@@ -334,7 +333,7 @@ mod tests {
         let client = ClientIdentity::new("g", "1");
         let written = |era| {
             let mut out = Vec::new();
-            client.meta(era).write_params(&mut out, &RawJson::empty_object());
+            client.meta(era).for_request(era, 7, None).write_params(&mut out, &RawJson::empty_object());
             String::from_utf8(out).expect("text")
         };
         assert_eq!(written(Era::Legacy), "{}");

@@ -4,7 +4,8 @@
 //!
 //! * [`Message::parse`] reads one incoming message; `params` and `result` stay raw slices of it.
 //! * [`write_request`] and its sisters append outgoing messages to a buffer.
-//! * [`Meta`] puts `_meta` members into raw params without building a tree.
+//! * [`Meta`] puts `_meta` members into raw params without building a tree; [`Object`], [`with_member`] and
+//!   [`without_members`] read and change single members of any raw object.
 //! * [`Pending`] is the table of requests under way on one connection.
 //! * [`shake_hands`] finds out which era a server speaks and what it says of itself.
 //! * [`listen_params`] asks a modern server to tell when its lists change.
@@ -15,16 +16,18 @@ mod error;
 mod handshake;
 pub mod header;
 mod meta;
+mod object;
 mod pending;
 mod subscription;
 mod version;
 mod write;
 
-pub use envelope::{Id, Message, Outcome, RpcError};
+pub use envelope::{Id, Message, Outcome, RpcError, cancelled_id};
 pub use error::{code, upstream_error};
 pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
+pub use object::{Object, with_member, without_members};
 pub use pending::{Pending, Ticket};
 pub use subscription::{announces_tool_changes, listen_params};
 pub use version::Revision;
-pub use write::{squeeze_newlines, write_error, write_notification, write_request, write_result};
+pub use write::{squeeze_newlines, write_answer, write_error, write_notification, write_request, write_result};

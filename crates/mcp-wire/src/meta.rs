@@ -1,13 +1,13 @@
 //! Putting `_meta` members into raw params without building a tree.
 
-use std::ops::Range;
+use std::borrow::Cow;
 
-use gateway_core::RawJson;
-use memchr::memmem;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
+use gateway_core::{Era, Listener, RawJson};
 
+use crate::object::{Member, may_have, members};
 use crate::write::{write_number, write_string};
+
+const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// Members for a request's `_meta`. They win over members of the same name that are there already;
 /// everything else is kept byte for byte.
@@ -35,6 +35,22 @@ impl Meta {
         self
     }
 
+    /// What one request carries beside `self`, which every request of its connection carries: its id as
+    /// progress token where `listener` wants progress, and, for a modern server, what the client of
+    /// `listener` can do (of nobody, nothing).
+    pub fn for_request(&self, era: Era, id: i64, listener: Option<&Listener>) -> Cow<'_, Self> {
+        let mut meta = Cow::Borrowed(self);
+        if era == Era::Modern {
+            let client = listener.and_then(Listener::client);
+            let capabilities = client.map_or_else(RawJson::empty_object, |client| client.capabilities().clone());
+            meta = Cow::Owned(meta.into_owned().with(CLIENT_CAPABILITIES, &capabilities));
+        }
+        if listener.is_some_and(Listener::wants_progress) {
+            meta = Cow::Owned(meta.into_owned().with_progress_token(id));
+        }
+        meta
+    }
+
     /// Whether there is nothing to put in.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()
@@ -52,11 +68,7 @@ impl Meta {
         if self.is_empty() || !params.is_object() {
             return out.extend_from_slice(text.as_bytes());
         }
-        // A `_meta` deeper inside is nobody's business here, so a hit needs a closer look. So does any
-        // `\u` escape, which could spell the name.
-        let bytes = text.as_bytes();
-        let suspicious = memmem::find(bytes, b"\"_meta\"").is_some() || memmem::find(bytes, b"\\u").is_some();
-        let found = if suspicious { members(text) } else { Vec::new() };
+        let found = if may_have(text, "_meta") { members(text) } else { Vec::new() };
         let mut metas = found.iter().filter(|member| member.name == "_meta");
         let Some(meta) = metas.next_back() else {
             return self.write_first(out, text);
@@ -118,44 +130,6 @@ impl Meta {
         }
         out.push(b'}');
     }
-}
-
-/// One member of an object: its name, decoded, and where its value stands in the text.
-struct Member {
-    name: String,
-    value: Range<usize>,
-}
-
-impl Member {
-    fn write(&self, out: &mut Vec<u8>, text: &str) {
-        write_string(out, &self.name);
-        out.push(b':');
-        out.extend_from_slice(text[self.value.clone()].as_bytes());
-    }
-}
-
-/// The members of the object `text`, which is valid JSON.
-fn members(text: &str) -> Vec<Member> {
-    struct Shallow<'t>(&'t str);
-    impl<'de> Visitor<'de> for Shallow<'de> {
-        type Value = Vec<Member>;
-
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("an object")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = Vec::new();
-            while let Some(name) = map.next_key::<String>()? {
-                let value = map.next_value::<&RawValue>()?.get();
-                let start = value.as_ptr() as usize - self.0.as_ptr() as usize;
-                found.push(Member { name, value: start..start + value.len() });
-            }
-            Ok(found)
-        }
-    }
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(Shallow(text)).unwrap_or_default()
 }
 
 #[cfg(test)]

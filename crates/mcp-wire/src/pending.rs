@@ -67,22 +67,46 @@ impl Pending {
     /// Hands a notification to the request that it belongs to, or to `events`.
     ///
     /// Progress goes to the listener of its token; progress that nobody asked for is dropped. A log
-    /// message names no request: `events` hears it, and so does the listener of the only request under
-    /// way, where there is exactly one.
+    /// message names no request: it goes to the [only asker](Self::only_asker), where there is one.
     pub fn notify(&self, method: String, params: RawJson, events: &dyn UpstreamEvents) {
         match method.as_str() {
             "notifications/progress" => {
                 let Some(token) = progress_token(&params) else { return };
                 self.deliver(token, Notification { method, params });
             }
-            "notifications/message" => {
-                events.notified(&method, params.clone());
-                let table = self.lock();
-                if let (1, Some(only)) = (table.waiting.len(), table.waiting.values().next()) {
-                    only.deliver(Notification { method, params });
-                }
-            }
+            "notifications/message" => match self.only_asker() {
+                Some(listener) => drop(listener.deliver(Notification { method, params })),
+                None => events.notified(&method, params),
+            },
             _ => events.notified(&method, params),
+        }
+    }
+
+    /// The listener of the request that something without a name surely belongs to: the only one under
+    /// way, or the youngest where all are of one client. The connection's own requests do not count: they
+    /// have no listener.
+    pub fn only_asker(&self) -> Option<Listener> {
+        let table = self.lock();
+        let mut found: Option<(i64, &Listener)> = None;
+        for (&id, waiting) in &table.waiting {
+            let Some(listener) = &waiting.listener else { continue };
+            found = match found {
+                Some((_, other)) if !other.is_of_same_client(listener) => return None,
+                Some((youngest, other)) if youngest > id => Some((youngest, other)),
+                _ => Some((id, listener)),
+            };
+        }
+        found.map(|(_, listener)| listener.clone())
+    }
+
+    /// Asks the client that a question surely is for, else `events`. Dropping the future withdraws it.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn ask(&self, method: &str, params: RawJson, events: &dyn UpstreamEvents) -> Result<RawJson> {
+        match self.only_asker().filter(|listener| listener.client().is_some()) {
+            Some(listener) => listener.ask(method, params).await,
+            None => events.asked(method, params).await,
         }
     }
 
@@ -214,6 +238,7 @@ mod tests {
 
     use super::*;
     use crate::RpcError;
+    use gateway_core::ClientProfile;
 
     #[derive(Debug, Default)]
     struct Heard(Mutex<Vec<String>>);
@@ -329,10 +354,11 @@ mod tests {
         let (pending, _abandoned) = table();
         let events = Heard::default();
         let (listener, mut first) = Listener::channel(8);
+        let _own_request = pending.register(None).expect("open");
         let first_ticket = pending.register(Some(listener)).expect("open");
         let message = || "notifications/message".to_owned();
         pending.notify(message(), raw("{}"), &events);
-        assert_eq!(count(&mut first), 1, "the only request hears log messages");
+        assert_eq!(count(&mut first), 1, "the only caller's request hears log messages");
 
         let (listener, mut second) = Listener::channel(8);
         let second_ticket = pending.register(Some(listener)).expect("open");
@@ -345,11 +371,34 @@ mod tests {
         progress(&pending, "null", &events);
         assert_eq!((count(&mut first), count(&mut second)), (1, 1));
 
+        let gone = first_ticket.id().to_string();
         drop(first_ticket);
-        progress(&pending, "1", &events);
+        progress(&pending, &gone, &events);
         assert_eq!(count(&mut first), 0);
         pending.notify("notifications/tools/list_changed".to_owned(), raw("{}"), &events);
         let heard = events.0.into_inner().expect("no panic");
-        assert_eq!(heard.join(" "), "notifications/message notifications/message notifications/tools/list_changed");
+        assert_eq!(heard.join(" "), "notifications/message notifications/tools/list_changed");
+    }
+
+    #[tokio::test]
+    async fn a_question_reaches_the_client_that_is_surely_meant() {
+        let (pending, _abandoned) = table();
+        let events = Heard::default();
+        let (one, other) = (ClientProfile::new(raw("{}")), ClientProfile::new(raw("{}")));
+        let mut first = Listener::conversation(&one, false, 1);
+        let mut second = Listener::conversation(&one, false, 1);
+        let _first = pending.register(Some(first.listener)).expect("open");
+        let second_ticket = pending.register(Some(second.listener)).expect("open");
+        let asking = pending.ask("roots/list", raw("{}"), &events);
+        let answering = async { second.questions.recv().await.expect("the youngest is asked").answer(Ok(raw("[]"))) };
+        let (answer, ()) = tokio::join!(asking, answering);
+        assert_eq!(answer.expect("an answer").as_str(), "[]");
+        assert!(first.questions.try_recv().is_err());
+
+        let stranger = Listener::conversation(&other, false, 1);
+        let _third = pending.register(Some(stranger.listener)).expect("open");
+        let answer = pending.ask("roots/list", raw("{}"), &events).await.expect("the events answer");
+        assert_eq!(answer.as_str(), "{}", "nobody knows who is meant");
+        drop(second_ticket);
     }
 }

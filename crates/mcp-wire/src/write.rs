@@ -1,8 +1,9 @@
 //! Writing JSON-RPC messages by hand: the raw parts are copied, never read.
 
-use gateway_core::RawJson;
+use gateway_core::{ErrorKind, RawJson, Result};
+use serde::Deserialize;
 
-use crate::{Id, Meta};
+use crate::{Id, Meta, code};
 
 const HEAD: &[u8] = br#"{"jsonrpc":"2.0""#;
 
@@ -42,6 +43,42 @@ pub fn write_error(out: &mut Vec<u8>, id: &Id, code: i64, message: &str, data: O
         out.extend_from_slice(data.as_bytes());
     }
     out.extend_from_slice(b"}}");
+}
+
+/// Appends the answer to a request of the peer's. An error whose details are a JSON-RPC error object is passed
+/// on as that object: somebody further away has answered with it.
+pub fn write_answer(out: &mut Vec<u8>, id: &Id, outcome: &Result<RawJson>) {
+    match outcome {
+        Ok(result) => write_result(out, id, result),
+        Err(error) => match error.details().filter(|details| is_error_object(details)) {
+            Some(object) => {
+                write_answer_head(out, id);
+                out.extend_from_slice(br#","error":"#);
+                out.extend_from_slice(object.as_bytes());
+                out.push(b'}');
+            }
+            None => {
+                let code = match error.kind() {
+                    ErrorKind::NotFound => code::METHOD_NOT_FOUND,
+                    ErrorKind::InvalidRequest | ErrorKind::InvalidArguments => code::INVALID_PARAMS,
+                    _ => code::INTERNAL_ERROR,
+                };
+                write_error(out, id, code, error.message(), error.details());
+            }
+        },
+    }
+}
+
+/// Whether a value has what a JSON-RPC error object must have.
+fn is_error_object(raw: &RawJson) -> bool {
+    #[derive(Deserialize)]
+    struct ErrorObject<'a> {
+        #[serde(rename = "code")]
+        _code: i64,
+        #[serde(borrow, rename = "message")]
+        _message: std::borrow::Cow<'a, str>,
+    }
+    raw.is_object() && raw.read::<ErrorObject<'_>>().is_ok()
 }
 
 /// Makes one line of JSON text. Raw line ends can only be white space in valid JSON (inside strings

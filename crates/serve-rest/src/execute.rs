@@ -110,7 +110,9 @@ fn read_call(text: &Bytes, max_timeout_ms: u64) -> Result<(ToolCall, Option<Dura
         }
         timeout => timeout.map(Duration::from_millis),
     };
-    Ok((ToolCall { name, server: body.server.filter(|server| !server.is_empty()), arguments }, timeout))
+    let mut call = ToolCall::new(name, arguments);
+    call.server = body.server.filter(|server| !server.is_empty());
+    Ok((call, timeout))
 }
 
 /// Whether an event stream is asked for: it is accepted, and preferred to JSON or named before it.
@@ -198,6 +200,7 @@ mod tests {
                 server_uuid: uuid::Uuid::from_u128(7),
                 tool: Arc::new(tool),
                 result: RawJson::parse(result.to_owned()).expect("JSON"),
+                era: gateway_core::Era::Legacy,
             };
             let text = write(&caller, &reply).into_bytes();
             let read: ExecuteAnswer = serde_json::from_slice(&text).expect("the answer is of its type");

@@ -1,14 +1,14 @@
 //! What all requests of one connection share, and how the server's messages find their way.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::{Era, Error, ErrorKind, Listener, Notification, RawJson, Result, UpstreamEvents};
 use http::Request;
 use http_body_util::Full;
-use mcp_wire::{Id, Message, Outcome, Pending, code, upstream_error, write_error, write_result};
+use mcp_wire::{Id, Message, Outcome, Pending, cancelled_id, code, upstream_error, write_answer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +48,17 @@ pub(crate) struct Link {
     pub(crate) listening: CancellationToken,
     max_message_bytes: usize,
     is_lost: AtomicBool,
-    questions: Arc<Semaphore>,
+    /// Questions that are being answered, by the server's ids.
+    questions: Mutex<Vec<(Id, CancellationToken)>>,
+    places: Arc<Semaphore>,
+}
+
+/// A question of the server's, and the caller in whose stream it came.
+struct Asked {
+    id: Id,
+    method: String,
+    params: RawJson,
+    listener: Option<Listener>,
 }
 
 impl Link {
@@ -68,7 +78,8 @@ impl Link {
             ended,
             max_message_bytes,
             is_lost: AtomicBool::new(false),
-            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            questions: Mutex::default(),
+            places: Arc::new(Semaphore::new(MAX_QUESTIONS)),
         })
     }
 
@@ -252,30 +263,44 @@ impl Link {
                     let _ = listener.deliver(Notification { method, params });
                 }
                 Some(listener) if method == "notifications/message" => {
-                    self.events.notified(&method, params.clone());
                     let _ = listener.deliver(Notification { method, params });
                 }
+                _ if method == "notifications/cancelled" => self.withdraw(&params),
                 _ => self.pending.notify(method, params, &*self.events),
             },
-            Message::Request { id, method, params } => self.question(speech, id, method, params),
+            Message::Request { id, method, params } => {
+                self.question(speech, Asked { id, method, params, listener: listener.cloned() });
+            }
         }
         None
     }
 
     /// Answers a question of the server beside everything else.
-    fn question(self: &Arc<Self>, speech: &Arc<Speech>, id: Id, method: String, params: RawJson) {
-        let Ok(permit) = Arc::clone(&self.questions).try_acquire_owned() else {
+    fn question(self: &Arc<Self>, speech: &Arc<Speech>, asked: Asked) {
+        let Asked { id, method, params, listener } = asked;
+        let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() else {
             tracing::warn!(method, "a server asks too much at once; a question stays unanswered");
             return;
         };
+        let withdrawn = self.ended.child_token();
+        self.questions().push((id.clone(), withdrawn.clone()));
         let (link, speech) = (Arc::clone(self), Arc::clone(speech));
         let answering = async move {
             let _permit = permit;
-            let answer = match method.as_str() {
-                "ping" => Ok(RawJson::empty_object()),
-                _ => link.events.asked(&method, params).await,
+            let asking = async {
+                match &listener {
+                    _ if method == "ping" => Ok(RawJson::empty_object()),
+                    // It came in the stream of this request.
+                    Some(listener) if listener.client().is_some() => listener.ask(&method, params).await,
+                    Some(_) => link.events.asked(&method, params).await,
+                    None => link.pending.ask(&method, params, &*link.events).await,
+                }
             };
-            let message = answer_to(&id, answer);
+            let answer = withdrawn.run_until_cancelled(asking).await;
+            link.questions().retain(|(asked, _)| *asked != id);
+            let Some(answer) = answer else { return };
+            let mut message = Vec::new();
+            write_answer(&mut message, &id, &answer);
             match tokio::time::timeout(ASIDE_TIMEOUT, link.tell(&speech, message)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::debug!(%error, method, "an answer was not taken"),
@@ -283,6 +308,18 @@ impl Link {
             }
         };
         self.tasks.spawn(self.ended.clone().run_until_cancelled_owned(answering));
+    }
+
+    /// The server no longer wants the answer to a question of its.
+    fn withdraw(&self, params: &RawJson) {
+        let Some(id) = cancelled_id(params) else { return };
+        if let Some((_, question)) = self.questions().iter().find(|(asked, _)| *asked == id) {
+            question.cancel();
+        }
+    }
+
+    fn questions(&self) -> MutexGuard<'_, Vec<(Id, CancellationToken)>> {
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The error for an answer that says no. Notices a lost session.
@@ -332,22 +369,6 @@ fn means_lost_session(status: u16, said: Option<&mcp_wire::RpcError>) -> bool {
         }
         _ => false,
     }
-}
-
-fn answer_to(id: &Id, answer: Result<RawJson>) -> Vec<u8> {
-    let mut message = Vec::new();
-    match answer {
-        Ok(result) => write_result(&mut message, id, &result),
-        Err(error) => {
-            let code = match error.kind() {
-                ErrorKind::NotFound => code::METHOD_NOT_FOUND,
-                ErrorKind::InvalidRequest | ErrorKind::InvalidArguments => code::INVALID_PARAMS,
-                _ => code::INTERNAL_ERROR,
-            };
-            write_error(&mut message, id, code, error.message(), error.details());
-        }
-    }
-    message
 }
 
 /// An event that is no message says nothing; what it should have said will be missed soon enough.

@@ -1,7 +1,7 @@
 //! How we speak to a server once the era is chosen: the headers and `_meta` of every message.
 
 use bytes::Bytes;
-use gateway_core::{Era, RawJson};
+use gateway_core::{Era, Listener, RawJson};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -62,15 +62,17 @@ impl Speech {
         self.era
     }
 
-    /// A request of ours. `wants_progress` asks the server to report it under the request's id.
-    pub(crate) fn ask(&self, id: i64, method: &str, params: &RawJson, wants_progress: bool) -> Request<Full<Bytes>> {
+    /// A request of ours; `listener` is its caller's end.
+    pub(crate) fn ask(
+        &self,
+        id: i64,
+        method: &str,
+        params: &RawJson,
+        listener: Option<&Listener>,
+    ) -> Request<Full<Bytes>> {
         let mut body = Vec::new();
-        if wants_progress {
-            let meta = self.meta.clone().with_progress_token(id);
-            write_request(&mut body, id, method, params, &meta);
-        } else {
-            write_request(&mut body, id, method, params, &self.meta);
-        }
+        let meta = self.meta.for_request(self.era, id, listener);
+        write_request(&mut body, id, method, params, &meta);
         let mut request = self.say(body);
         if self.era == Era::Modern {
             let headers = request.headers_mut();

@@ -78,8 +78,9 @@ impl Transport for HttpTransport {
         let link = self.link(&connect, &target, pending);
         // Dropped with this future or with the upstream: no task outlives either.
         let guard = link.ended.clone().drop_guard();
-        let opening = Opening { link: &link, target: &target, client: &self.client, session: Mutex::default() };
-        let info = mcp_wire::shake_hands(&opening, &self.client, connect.remembered_era).await?;
+        let client = self.client.clone().with_capabilities(connect.client_capabilities.clone());
+        let opening = Opening { link: &link, target: &target, client: &client, session: Mutex::default() };
+        let info = mcp_wire::shake_hands(&opening, &client, connect.remembered_era).await?;
         let revision = Revision::parse(&info.protocol_version);
         let speech = Arc::new(opening.speech(revision));
         drop(opening);
@@ -126,7 +127,7 @@ impl Exchange for Opening<'_> {
         let speech = Arc::new(self.speech(revision));
         let ticket = self.link.pending.register(None)?;
         let id = ticket.id();
-        let answer = self.link.pool.send(speech.ask(id, method, &params, false), || ()).await?;
+        let answer = self.link.pool.send(speech.ask(id, method, &params, None), || ()).await?;
         let session = if revision.is_none() { answer.session()? } else { None };
         let result = self.link.read(&speech, answer, id, None).await?;
         if session.is_some() {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gateway_core::{RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
+use gateway_core::{Notification, RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
 use mcp_wire::{Meta, write_notification};
 use tokio::sync::{OnceCell, Semaphore, mpsc};
 use tokio_util::sync::DropGuard;
@@ -77,7 +77,7 @@ impl Upstream for HttpUpstream {
         let UpstreamRequest { method, params, listener } = request;
         let mut ticket = self.link.pending.register(listener.clone())?;
         let id = ticket.id();
-        let message = self.speech.ask(id, &method, &params, listener.is_some());
+        let message = self.speech.ask(id, &method, &params, listener.as_ref());
         let mut is_written = false;
         let _under_way = self.link.tasks.token();
         let outcome = {
@@ -89,6 +89,12 @@ impl Upstream for HttpUpstream {
         };
         ticket.finish();
         outcome.unwrap_or_else(|| Err(error::closed(is_written)))
+    }
+
+    async fn notify(&self, notification: Notification) -> Result<()> {
+        let mut message = Vec::new();
+        write_notification(&mut message, &notification.method, &notification.params, &Meta::default());
+        self.link.tell(&self.speech, message).await
     }
 
     async fn close(&self) {

@@ -39,7 +39,8 @@ async fn main() -> Result<()> {
     let command = Command { program, args: arguments.collect(), ..Command::default() };
     let spec = Arc::new(ServerSpec::new("described", "stdio", Endpoint::Command(command))?);
     let transport = StdioTransport::new(StdioConfig::default());
-    let connect = Connect { spec, remembered_era: None, events: Arc::new(Printed) };
+    let connect =
+        Connect { spec, remembered_era: None, client_capabilities: RawJson::empty_object(), events: Arc::new(Printed) };
 
     let start = Instant::now();
     let upstream = transport.connect(connect).await?;

@@ -31,7 +31,8 @@ async fn main() -> Result<()> {
     let command = Command { program, args: arguments.collect(), ..Command::default() };
     let spec = Arc::new(ServerSpec::new("hosted", "stdio", Endpoint::Command(command))?);
     let transport = StdioTransport::new(StdioConfig::default());
-    let connect = Connect { spec, remembered_era: None, events: Arc::new(Deaf) };
+    let connect =
+        Connect { spec, remembered_era: None, client_capabilities: RawJson::empty_object(), events: Arc::new(Deaf) };
     let upstream = transport.connect(connect).await?;
     println!("{}", upstream.info().process_id.unwrap_or_default());
     std::future::pending().await

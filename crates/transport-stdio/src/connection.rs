@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use gateway_core::{Error, ErrorKind, RawJson, Result, Retry, UpstreamEvents};
-use mcp_wire::{Id, Meta, Pending, Ticket, code, squeeze_newlines, write_notification};
+use mcp_wire::{Id, Meta, Pending, Ticket, squeeze_newlines, write_answer, write_notification};
 use tokio::net::unix::pipe;
 
 use crate::outbox::{Outbox, Priority, Refused};
@@ -98,9 +98,9 @@ impl Connection {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] where the connection has ended.
-    pub(crate) async fn notify(&self, method: &str) -> Result<()> {
+    pub(crate) async fn notify(&self, method: &str, params: &RawJson) -> Result<()> {
         let mut message = Vec::new();
-        write_notification(&mut message, method, &RawJson::empty_object(), &Meta::default());
+        write_notification(&mut message, method, params, &Meta::default());
         match self.post(message) {
             Ok(()) => Ok(()),
             Err(Refused::Full) => Err(unread()),
@@ -109,18 +109,9 @@ impl Connection {
     }
 
     /// Answers a request of the server's.
-    pub(crate) fn answer(&self, id: &Id, outcome: Result<RawJson>) {
+    pub(crate) fn answer(&self, id: &Id, outcome: &Result<RawJson>) {
         let mut message = Vec::new();
-        match outcome {
-            Ok(result) => mcp_wire::write_result(&mut message, id, &result),
-            Err(error) => {
-                let code = match error.kind() {
-                    ErrorKind::NotFound => code::METHOD_NOT_FOUND,
-                    _ => code::INTERNAL_ERROR,
-                };
-                mcp_wire::write_error(&mut message, id, code, error.message(), error.details());
-            }
-        }
+        write_answer(&mut message, id, outcome);
         if let Err(refused) = self.post(message) {
             tracing::debug!(server = self.server, ?refused, "a server asked and gets no answer");
         }

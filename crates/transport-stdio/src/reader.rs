@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gateway_core::{Error, ErrorKind, RawJson, Result};
-use mcp_wire::{Id, Message};
+use mcp_wire::{Id, Message, cancelled_id};
 use tokio::io::AsyncRead;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::task::TaskTracker;
 
 use crate::connection::Connection;
@@ -34,7 +34,8 @@ pub(crate) async fn read_output(
     limit: usize,
     tracker: TaskTracker,
 ) -> Result<()> {
-    let mut reader = Reader { connection, asked: JoinSet::new(), tracker, noise: 0, noise_bytes: 0 };
+    let mut reader =
+        Reader { connection, asked: JoinSet::new(), questions: Vec::new(), tracker, noise: 0, noise_bytes: 0 };
     let mut lines = Lines::new(source, limit);
     let outcome = loop {
         match lines.next().await {
@@ -65,6 +66,8 @@ struct Reader {
     connection: Arc<Connection>,
     /// The server's requests that are being answered.
     asked: JoinSet<()>,
+    /// The same by the server's ids.
+    questions: Vec<(Id, AbortHandle)>,
     tracker: TaskTracker,
     noise: usize,
     noise_bytes: usize,
@@ -96,27 +99,43 @@ impl Reader {
                 }
             }
             _ if !connection.is_heard() => {}
+            Message::Notification { method, params } if method == "notifications/cancelled" => {
+                self.withdraw(&params);
+            }
             Message::Notification { method, params } => {
                 connection.pending.notify(method, params, &*connection.events);
             }
             Message::Request { id, method, .. } if method == "ping" => {
-                connection.answer(&id, Ok(RawJson::empty_object()));
+                connection.answer(&id, &Ok(RawJson::empty_object()));
             }
             Message::Request { id, method, params } => self.ask(id, method, params),
         }
     }
 
     fn ask(&mut self, id: Id, method: String, params: RawJson) {
-        while self.asked.try_join_next().is_some() {}
+        while let Some(done) = self.asked.try_join_next_with_id() {
+            let done = done.map_or_else(|error| error.id(), |(done, ())| done);
+            self.questions.retain(|(_, question)| question.id() != done);
+        }
         let connection = Arc::clone(&self.connection);
         if self.asked.len() >= MAX_ASKED {
             let busy = Error::new(ErrorKind::RateLimited, "answer: too many requests at once");
-            return connection.answer(&id, Err(busy));
+            return connection.answer(&id, &Err(busy));
         }
-        self.asked.spawn(self.tracker.track_future(async move {
-            let outcome = connection.events.asked(&method, params).await;
-            connection.answer(&id, outcome);
+        let question = id.clone();
+        let asked = self.asked.spawn(self.tracker.track_future(async move {
+            let outcome = connection.pending.ask(&method, params, &*connection.events).await;
+            connection.answer(&id, &outcome);
         }));
+        self.questions.push((question, asked));
+    }
+
+    /// The server no longer wants the answer to a question of its.
+    fn withdraw(&self, params: &RawJson) {
+        let Some(id) = cancelled_id(params) else { return };
+        if let Some((_, question)) = self.questions.iter().find(|(asked, _)| *asked == id) {
+            question.abort();
+        }
     }
 
     /// A line that is no message.

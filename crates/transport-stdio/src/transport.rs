@@ -62,8 +62,9 @@ impl StdioTransport {
             Err(error) => return Attempt::Failed(error),
         };
         let patience = self.config.probe_timeout;
-        let line = Line { connection: &connection, client: &self.client, patience };
-        let shaken = mcp_wire::shake_hands(&line, &self.client, era).await;
+        let client = self.client.clone().with_capabilities(connect.client_capabilities.clone());
+        let line = Line { connection: &connection, client: &client, patience };
+        let shaken = mcp_wire::shake_hands(&line, &client, era).await;
         match shaken.and_then(|info| connection.open().map(|()| info)) {
             Ok(info) => Attempt::Open(self.upstream(connection, leash, info)),
             Err(error) => {
@@ -135,15 +136,17 @@ struct Line<'a> {
 #[async_trait]
 impl Exchange for Line<'_> {
     async fn request(&self, revision: Option<Revision>, method: &'static str, params: RawJson) -> Result<RawJson> {
-        let meta = self.client.meta(revision.map_or(Era::Legacy, Revision::era));
+        let era = revision.map_or(Era::Legacy, Revision::era);
         let ticket = self.connection.pending.register(None)?;
+        let meta = self.client.meta(era);
+        let meta = meta.for_request(era, ticket.id(), None);
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), method, &params, &meta);
         self.connection.request(ticket, message, Cancelling::Silent).await
     }
 
     async fn notify(&self, _revision: Revision, method: &'static str) -> Result<()> {
-        self.connection.notify(method).await
+        self.connection.notify(method, &RawJson::empty_object()).await
     }
 
     fn probe_patience(&self) -> Duration {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
+use gateway_core::{Notification, RawJson, Result, Upstream, UpstreamInfo, UpstreamRequest};
 use mcp_wire::{Meta, Ticket, listen_params, write_request};
 
 use crate::connection::{Cancelling, Connection};
@@ -27,6 +27,7 @@ impl StdioUpstream {
     pub(crate) fn new(connection: Arc<Connection>, leash: Leash, info: UpstreamInfo, meta: Meta) -> Self {
         let listening = listen_params(&info).and_then(|params| {
             let ticket = connection.pending.register(None).ok()?;
+            let meta = meta.for_request(info.era, ticket.id(), None);
             let mut message = Vec::new();
             write_request(&mut message, ticket.id(), "subscriptions/listen", &params, &meta);
             connection.post(message).ok().map(|()| ticket)
@@ -43,16 +44,15 @@ impl Upstream for StdioUpstream {
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
         let UpstreamRequest { method, params, listener } = request;
-        let asks_for_progress = listener.is_some();
-        let ticket = self.connection.pending.register(listener)?;
+        let ticket = self.connection.pending.register(listener.clone())?;
+        let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref());
         let mut message = Vec::new();
-        if asks_for_progress {
-            let meta = self.meta.clone().with_progress_token(ticket.id());
-            write_request(&mut message, ticket.id(), &method, &params, &meta);
-        } else {
-            write_request(&mut message, ticket.id(), &method, &params, &self.meta);
-        }
+        write_request(&mut message, ticket.id(), &method, &params, &meta);
         self.connection.request(ticket, message, Cancelling::Told).await
+    }
+
+    async fn notify(&self, notification: Notification) -> Result<()> {
+        self.connection.notify(&notification.method, &notification.params).await
     }
 
     async fn close(&self) {

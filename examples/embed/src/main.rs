@@ -58,7 +58,7 @@ async fn tell(gateway: &Gateway, question: String) -> Result<(), Box<dyn Error>>
     }
 
     let arguments = RawJson::parse(r#"{"expression": "6 * 7"}"#)?;
-    let call = ToolCall { name: "calculate".to_owned(), server: None, arguments };
+    let call = ToolCall::new("calculate", arguments);
     let reply = gateway.call(&context, call).await?;
     writeln!(out, "{} of {} answers {}", reply.tool.name(), reply.server, reply.result.as_str())?;
     Ok(())

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use gateway_core::{CommandServers, EngineConfig, Prefix, Secret, ServerLimits};
+use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use router_keyword::KeywordConfig;
 use serve_rest::RestConfig;
@@ -169,6 +169,10 @@ fn servers(reader: &mut Reader<'_>) -> ServersSettings {
     }
 }
 
+/// What clients of the MCP door can be asked. Whether the one at hand can, turns out when it is asked.
+const CLIENT_CAPABILITIES: &str =
+    r#"{"sampling":{"context":{},"tools":{}},"elicitation":{"form":{},"url":{}},"roots":{"listChanged":true}}"#;
+
 fn engine(reader: &mut Reader<'_>, command_servers: CommandServers, prefix: Prefix) -> EngineConfig {
     let default = EngineConfig::default();
     let year = 366 * DAY_MS / 1000;
@@ -189,6 +193,7 @@ fn engine(reader: &mut Reader<'_>, command_servers: CommandServers, prefix: Pref
         max_processes: reader.count("sessions.max_processes", 0..=100_000, default.max_processes),
         command_servers,
         prefix,
+        client_capabilities: RawJson::parse(CLIENT_CAPABILITIES).unwrap_or_else(|_| RawJson::empty_object()),
     }
 }
 

@@ -40,3 +40,11 @@ pub struct Call {
     /// The tool, where it is a call of one.
     pub tool: Option<Arc<Tool>>,
 }
+
+impl Call {
+    /// Whether a second call does no harm: its tool says so, or it only reads, as everything does that is no
+    /// call of a tool.
+    pub fn is_idempotent(&self) -> bool {
+        self.tool.as_ref().is_none_or(|tool| tool.is_idempotent())
+    }
+}

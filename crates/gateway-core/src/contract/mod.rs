@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod invoke;
+pub mod request;
 pub mod router;
 pub mod session_store;
 pub mod transport;

@@ -1,16 +1,14 @@
 //! How the engine reaches upstream servers.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use serde_json::value::RawValue;
 
-use crate::{Error, RawJson, Result, ServerSpec};
+use crate::{Error, Notification, RawJson, Result, ServerSpec, UpstreamRequest};
 
 /// Opens connections to upstream servers of one kind (`stdio`, `http`).
 ///
@@ -41,6 +39,9 @@ pub struct Connect {
     pub spec: Arc<ServerSpec>,
     /// The era that this server spoke last time; a transport tries it first and probes when it fails.
     pub remembered_era: Option<Era>,
+    /// What the gateway declares to be able to do for a server of the legacy era, an object
+    /// (`ClientCapabilities`). A modern server hears with each request what its caller can do.
+    pub client_capabilities: RawJson,
     /// Where to deliver what the server sends of its own accord.
     pub events: Arc<dyn UpstreamEvents>,
 }
@@ -68,96 +69,27 @@ pub trait Upstream: Debug + Send + Sync + 'static {
     /// [`Retry::IfIdempotent`](crate::Retry::IfIdempotent).
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson>;
 
+    /// Sends a notification, such as `notifications/roots/list_changed`. Returns when it is on its way.
+    ///
+    /// # Errors
+    /// Where it could not be sent; the connection stays as good as it was.
+    async fn notify(&self, notification: Notification) -> Result<()>;
+
     /// Ends the connection in order and returns when nothing of it is left (no process of its group,
     /// no task, no socket). Requests under way fail. A second call returns when the first is done.
     async fn close(&self);
-}
-
-/// One request to an upstream.
-#[derive(Clone, Debug)]
-pub struct UpstreamRequest {
-    /// The MCP method: `tools/call`.
-    pub method: Cow<'static, str>,
-    /// Its `params`, an object. The transport adds only what the wire needs (`_meta` fields).
-    pub params: RawJson,
-    /// Who hears progress and log messages of this request; none, and no progress is asked for.
-    pub listener: Option<Listener>,
-}
-
-impl UpstreamRequest {
-    /// A request without a listener.
-    pub fn new(method: impl Into<Cow<'static, str>>, params: RawJson) -> Self {
-        Self { method: method.into(), params, listener: None }
-    }
-
-    /// With someone who hears its progress.
-    #[must_use]
-    pub fn with_listener(mut self, listener: Listener) -> Self {
-        self.listener = Some(listener);
-        self
-    }
-}
-
-/// Receives the notifications of one request, in wire order.
-///
-/// Delivery never blocks a connection that others share: where the receiver does not keep up, what
-/// does not fit is dropped.
-///
-/// Progress belongs to one request and reaches its listener alone. A log message names no request:
-/// [`UpstreamEvents::notified`] hears each of them, and so does a listener whose request it surely
-/// belongs to (it came in that request's own stream, or no other request is under way).
-#[derive(Clone, Debug)]
-pub struct Listener(Arc<Ear>);
-
-#[derive(Debug)]
-struct Ear {
-    sender: mpsc::Sender<Notification>,
-    opened: Instant,
-    /// Milliseconds from `opened` to the last progress, and one; 0 before the first.
-    progress_ms: AtomicU64,
-}
-
-/// A notification that belongs to one request.
-#[derive(Clone, Debug)]
-pub struct Notification {
-    /// The MCP method: `notifications/progress`, `notifications/message`.
-    pub method: String,
-    /// Its `params`.
-    pub params: RawJson,
-}
-
-impl Listener {
-    /// A listener and the end where its notifications come out; `capacity` of them may wait.
-    pub fn channel(capacity: usize) -> (Self, mpsc::Receiver<Notification>) {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (Self(Arc::new(Ear { sender, opened: Instant::now(), progress_ms: AtomicU64::new(0) })), receiver)
-    }
-
-    /// Hands over one notification. `false` where nobody listens any more or there is no room.
-    pub fn deliver(&self, notification: Notification) -> bool {
-        if notification.method == "notifications/progress" {
-            let age = u64::try_from(self.0.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-            self.0.progress_ms.store(age.saturating_add(1), Ordering::Relaxed);
-        }
-        self.0.sender.try_send(notification).is_ok()
-    }
-
-    /// When progress last came, also such that was dropped.
-    pub fn last_progress(&self) -> Option<Instant> {
-        let age = self.0.progress_ms.load(Ordering::Relaxed).checked_sub(1)?;
-        self.0.opened.checked_add(Duration::from_millis(age))
-    }
 }
 
 /// Hears what an upstream server sends of its own accord. Called in wire order; must not block.
 #[async_trait]
 pub trait UpstreamEvents: Debug + Send + Sync + 'static {
     /// A notification that belongs to no request, such as `notifications/tools/list_changed`, or a log
-    /// message (`notifications/message`), which a [`Listener`] may hear as well.
+    /// message (`notifications/message`) that is not surely part of one.
     fn notified(&self, method: &str, params: RawJson);
 
-    /// The server asks its client something (`sampling/createMessage`, `roots/list`); returns the
-    /// `result`.
+    /// The server asks its client something (`sampling/createMessage`, `roots/list`), and no request
+    /// under way is surely what it asks for: those questions go to the request's [`Listener`]. Returns
+    /// the `result`. Dropping the future withdraws the question.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) where nobody can answer this method; the
@@ -194,4 +126,12 @@ pub struct UpstreamInfo {
     pub instructions: Option<String>,
     /// The process it runs in, where the gateway started it.
     pub process_id: Option<u32>,
+}
+
+impl UpstreamInfo {
+    /// Whether the server declares this capability: `tools`, `resources`.
+    pub fn declares(&self, capability: &str) -> bool {
+        let declared = self.capabilities.read::<HashMap<Cow<'_, str>, &RawValue>>();
+        declared.is_ok_and(|declared| declared.get(capability).is_some_and(|value| value.get() != "null"))
+    }
 }

@@ -12,7 +12,9 @@ use super::dispatch::Dispatch;
 use super::fleet::Fleet;
 use super::gateway::Engine;
 use super::sessions::Sessions;
-use crate::{Auth, Error, ErrorKind, Gateway, Invoke, Layer, Result, Router, ServerSpec, SessionStore, Transport};
+use crate::{
+    Auth, Error, ErrorKind, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore, Transport,
+};
 
 /// How often expired sessions are looked for.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -37,6 +39,9 @@ pub struct EngineConfig {
     pub command_servers: CommandServers,
     /// How tools are named across servers.
     pub prefix: Prefix,
+    /// What the gateway declares to be able to do for servers of the legacy era (`ClientCapabilities`, an
+    /// object): what clients of its doors can be asked. Modern servers hear it of each caller.
+    pub client_capabilities: RawJson,
 }
 
 /// Who may add servers that start a program.
@@ -74,6 +79,7 @@ impl Default for EngineConfig {
             session_idle_timeout_ms: 10 * 60 * 1000,
             command_servers: CommandServers::default(),
             prefix: Prefix::default(),
+            client_capabilities: RawJson::empty_object(),
         }
     }
 }

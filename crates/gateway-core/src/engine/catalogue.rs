@@ -1,7 +1,5 @@
 //! All tools of a set of servers, with the table that resolves names. Immutable.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -10,10 +8,8 @@ use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::naming;
-use crate::{
-    Error, ErrorKind, Index, Prefix, RawJson, Result, Router, ServerSpec, ServerTools, Tool, ToolEntry, ToolRef,
-};
+use super::names::{NameTable, Place};
+use crate::{Error, ErrorKind, Index, Prefix, RawJson, Result, Router, ServerSpec, ServerTools, ToolEntry, ToolRef};
 
 /// Most candidates that a message names; the details have all.
 const MAX_CANDIDATES: usize = 10;
@@ -22,8 +18,7 @@ const MAX_CANDIDATES: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     servers: Vec<Shelf>,
-    by_qualified: HashMap<Arc<str>, ToolRef>,
-    by_plain: HashMap<Box<str>, Vec<ToolRef>>,
+    names: NameTable,
     index: OnceCell<Arc<dyn Index>>,
     total: usize,
 }
@@ -34,7 +29,6 @@ struct Shelf {
     name: Arc<str>,
     uuid: Uuid,
     tools: Arc<ServerTools>,
-    qualified: Vec<Arc<str>>,
 }
 
 /// Whether the caller may see a tool, by the names of its server and itself.
@@ -43,72 +37,24 @@ pub(crate) type Visible<'a> = &'a (dyn Fn(&str, &str) -> bool + Send + Sync);
 impl Catalogue {
     /// Gives every tool its name. Servers come in the session's order, which decides collisions.
     pub(super) fn new(servers: Vec<(Arc<ServerSpec>, Arc<ServerTools>)>, prefix: Prefix) -> Self {
-        let mut catalogue = Self {
-            servers: Vec::with_capacity(servers.len()),
-            by_qualified: HashMap::new(),
-            by_plain: HashMap::new(),
-            index: OnceCell::new(),
-            total: 0,
+        let called: Vec<(&str, Vec<&str>)> = servers
+            .iter()
+            .map(|(spec, tools)| (spec.name(), tools.tools().iter().map(|tool| tool.name()).collect()))
+            .collect();
+        let names = NameTable::new(&called, prefix);
+        let total = servers.iter().map(|(_, tools)| tools.tools().len()).sum();
+        let shelf = |(spec, tools): (Arc<ServerSpec>, Arc<ServerTools>)| Shelf {
+            name: spec.name().into(),
+            uuid: spec.uuid(),
+            tools,
         };
-        for (place, (_, tools)) in servers.iter().enumerate() {
-            catalogue.total += tools.tools().len();
-            for (at, tool) in tools.tools().iter().enumerate() {
-                let refs = catalogue.by_plain.entry(tool.name().into()).or_default();
-                refs.push(tool_ref(place, at));
-            }
-        }
-        for (place, (spec, tools)) in servers.into_iter().enumerate() {
-            let qualified = tools
-                .tools()
-                .iter()
-                .enumerate()
-                .map(|(at, tool)| catalogue.enter(tool_ref(place, at), spec.name(), tool, prefix))
-                .collect();
-            catalogue.servers.push(Shelf { name: spec.name().into(), uuid: spec.uuid(), tools, qualified });
-        }
-        catalogue
-    }
-
-    /// Enters one tool into the table and returns its name.
-    fn enter(&mut self, tool_ref: ToolRef, server: &str, tool: &Tool, prefix: Prefix) -> Arc<str> {
-        let full = naming::qualified(server, tool.name());
-        let plain_is_unique = self.by_plain.get(tool.name()).is_some_and(|refs| refs.len() == 1);
-        let first = self.by_plain.get(tool.name()).and_then(|refs| refs.first()) == Some(&tool_ref);
-        let plain = match prefix {
-            Prefix::Always => false,
-            Prefix::OnCollision => plain_is_unique,
-            Prefix::Never => first,
-        };
-        let wanted = if plain { naming::plain(server, tool.name()) } else { full.clone() };
-        let name = self.claim(wanted, tool_ref, server, tool.name());
-        // The full form always works, whatever the tool is shown as.
-        if let Entry::Vacant(vacant) = self.by_qualified.entry(full.into()) {
-            vacant.insert(tool_ref);
-        }
-        name
-    }
-
-    fn claim(&mut self, wanted: String, tool_ref: ToolRef, server: &str, tool: &str) -> Arc<str> {
-        let mut name: Arc<str> = wanted.into();
-        let mut round = 0;
-        while self.by_qualified.contains_key(&name) {
-            name = naming::distinguished(&name, server, tool, round).into();
-            round += 1;
-        }
-        self.by_qualified.insert(Arc::clone(&name), tool_ref);
-        name
+        Self { servers: servers.into_iter().map(shelf).collect(), names, index: OnceCell::new(), total }
     }
 
     /// Whether it was made of these servers with these tools.
     pub(super) fn is_of(&self, servers: &[(Arc<ServerSpec>, Arc<ServerTools>)]) -> bool {
         let own = self.servers.iter().map(|shelf| (shelf.uuid, shelf.tools.content_hash()));
         own.eq(servers.iter().map(|(spec, tools)| (spec.uuid(), tools.content_hash())))
-    }
-
-    /// Whether both were made of the same.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
-        let content = |shelf: &Shelf| (shelf.uuid, shelf.tools.content_hash());
-        self.servers.iter().map(content).eq(other.servers.iter().map(content))
     }
 
     /// How many tools there are.
@@ -131,7 +77,7 @@ impl Catalogue {
         Some(ToolEntry {
             server: Arc::clone(&shelf.name),
             server_uuid: shelf.uuid,
-            qualified_name: Arc::clone(shelf.qualified.get(tool_ref.tool as usize)?),
+            qualified_name: Arc::clone(self.names.shown(place(tool_ref))?),
             tool: Arc::clone(shelf.tools.tools().get(tool_ref.tool as usize)?),
         })
     }
@@ -139,8 +85,8 @@ impl Catalogue {
     /// All tools that are visible, server by server.
     pub(crate) fn entries(&self, visible: Visible<'_>) -> Vec<ToolEntry> {
         let mut entries = Vec::with_capacity(self.total);
-        for shelf in &self.servers {
-            for (tool, qualified_name) in shelf.tools.tools().iter().zip(&shelf.qualified) {
+        for (server, shelf) in self.servers.iter().enumerate() {
+            for (tool, qualified_name) in shelf.tools.tools().iter().zip(self.names.of_server(server)) {
                 if visible(&shelf.name, tool.name()) {
                     entries.push(ToolEntry {
                         server: Arc::clone(&shelf.name),
@@ -170,8 +116,8 @@ impl Catalogue {
         let admits = |tool_ref: &ToolRef| {
             server.is_none_or(|server| tool_ref.server == server) && self.is_visible(*tool_ref, visible)
         };
-        let plain = || self.by_plain.get(name).into_iter().flatten().copied().filter(admits);
-        let qualified = || self.by_qualified.get(name).copied().filter(admits);
+        let plain = || self.names.called(name).iter().map(|&place| place.into()).filter(admits);
+        let qualified = || self.names.named(name).map(Into::into).filter(admits);
         // With a server named, the tool's own name goes first: a server may well call a tool
         // `other__echo`.
         let found = if server.is_some() { plain().next().or_else(qualified) } else { qualified() };
@@ -236,8 +182,8 @@ fn indexing_failed(panic: JoinError) -> Error {
     Error::new(ErrorKind::Internal, "index the tools: the router broke off").with_source(panic)
 }
 
-fn tool_ref(server: usize, tool: usize) -> ToolRef {
-    ToolRef { server: u32::try_from(server).unwrap_or(u32::MAX), tool: u32::try_from(tool).unwrap_or(u32::MAX) }
+fn place(tool_ref: ToolRef) -> Place {
+    Place { server: tool_ref.server, item: tool_ref.tool }
 }
 
 /// The beginning of a text from outside, short enough for a message.

@@ -161,6 +161,7 @@ pub(super) async fn follow_file(sessions: &Sessions, specs: Vec<ServerSpec>) {
         sessions.fleet.release(&added).await;
         return;
     }
+    sessions.fleet.catalogue_changed();
     // What replaces a server starts after its end: both may want the same files and ports.
     let (replacing, fresh): (Vec<_>, Vec<_>) = added.iter().partition(|server| has_name(&gone, server.spec().name()));
     for server in fresh {

@@ -1,14 +1,17 @@
 //! One live connection to a server, and what is heard from it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::{Error, ErrorKind, RawJson, Result, Retry, Upstream, UpstreamEvents, UpstreamRequest};
+use super::server::Server;
+use crate::{
+    Error, ErrorKind, Notification, Question, RawJson, Result, Retry, Upstream, UpstreamEvents, UpstreamRequest,
+};
 
 /// Stands in `under_way` once a connection takes no more requests. Far above any count of them.
 const RETIRED: usize = usize::MAX / 2;
@@ -32,6 +35,8 @@ pub(super) struct Signals {
     lost_notify: Notify,
     /// The server said that its tools have changed.
     pub(super) tools_changed: Notify,
+    /// The server said that its prompts or resources have changed.
+    pub(super) offer_changed: Notify,
     /// A request was given up or not taken, and nothing has been answered since.
     suspect: AtomicBool,
     /// A request was given up: the server may have stopped answering.
@@ -126,6 +131,14 @@ impl Connection {
         (before < RETIRED).then_some(Entry { connection: self, answered: false })
     }
 
+    /// Keeps it from being idle; `None` where it is [retired](Self::retire).
+    pub(super) fn hold(&self) -> Option<Entry<'_>> {
+        self.enter().map(|mut entry| {
+            entry.answered = true;
+            entry
+        })
+    }
+
     /// Sends a request of the engine's own.
     ///
     /// # Errors
@@ -184,24 +197,33 @@ impl Drop for Entry<'_> {
 /// Hears a connection for its supervisor.
 #[derive(Debug)]
 pub(super) struct Ears {
-    pub(super) server: String,
+    pub(super) server: Weak<Server>,
     pub(super) signals: Arc<Signals>,
 }
 
 #[async_trait]
 impl UpstreamEvents for Ears {
     fn notified(&self, method: &str, params: RawJson) {
+        let Some(server) = self.server.upgrade() else { return };
+        tracing::trace!(target: "upstream", server = server.spec().name(), method, "notification");
         match method {
+            // What the gateway shows changes when it has read the lists again.
             "notifications/tools/list_changed" => self.signals.tools_changed.notify_one(),
-            "notifications/message" => {
-                tracing::debug!(target: "upstream", server = self.server, bytes = params.as_bytes().len(), "log message");
+            "notifications/prompts/list_changed" | "notifications/resources/list_changed" => {
+                self.signals.offer_changed.notify_one();
             }
-            _ => tracing::trace!(target: "upstream", server = self.server, method, "notification"),
+            _ => server.announce(&Notification { method: method.to_owned(), params }),
         }
     }
 
-    async fn asked(&self, method: &str, _params: RawJson) -> Result<RawJson> {
-        Err(Error::new(ErrorKind::NotFound, format!("the gateway does not answer `{method}`")))
+    async fn asked(&self, method: &str, params: RawJson) -> Result<RawJson> {
+        let (question, answer) = Question::new(method, params);
+        if let Some(server) = self.server.upgrade() {
+            server.ask(question);
+        }
+        answer.await.unwrap_or_else(|_| {
+            Err(Error::new(ErrorKind::NotFound, format!("no client that could answer `{method}` is surely meant")))
+        })
     }
 
     fn closed(&self, reason: Error) {

@@ -2,19 +2,22 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use super::catalogue::Catalogue;
+use super::directory::Directory;
+use super::interned::Interned;
 use super::server::{Presence, Server};
-use crate::{EngineConfig, Era, Error, ErrorKind, Prefix, Result, ServerSpec, ServerTools, Transport};
+use crate::{
+    EngineConfig, Era, Error, ErrorKind, Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerTools, Transport,
+};
 
 /// The live servers of the process and what they have in common.
 #[derive(Debug)]
@@ -24,12 +27,17 @@ pub(crate) struct Fleet {
     max_processes: usize,
     session_idle_timeout_ms: u64,
     /// Rises whenever some server's tools change, so that sessions know when to look.
-    generation: AtomicU64,
+    generation: watch::Sender<u64>,
+    /// What the gateway declares to be able to do for servers.
+    pub(super) client_capabilities: RawJson,
     /// Tools by the identity of the spec that they come from. A session's server shows the tools of
     /// its twin in another session without being started.
     known: Mutex<HashMap<Uuid, Known>>,
     /// Catalogues by what they are made of, so that sessions with equal servers share one.
-    catalogues: Mutex<HashMap<u64, Weak<Catalogue>>>,
+    catalogues: Interned<Catalogue>,
+    directories: Interned<Directory>,
+    /// What servers offer besides tools, as `known`.
+    offers: Mutex<HashMap<Uuid, Weak<ServerOffer>>>,
     /// Stops every server; cancelled when the gateway is gone without a shutdown.
     pub(super) stop: CancellationToken,
     /// Servers that sessions share, with the number of sessions that hold each.
@@ -60,9 +68,12 @@ impl Fleet {
             processes: Arc::new(Semaphore::new(max_processes)),
             max_processes,
             session_idle_timeout_ms: config.session_idle_timeout_ms,
-            generation: AtomicU64::new(1),
+            generation: watch::Sender::new(1),
+            client_capabilities: config.client_capabilities.clone(),
             known: Mutex::default(),
-            catalogues: Mutex::default(),
+            catalogues: Interned::default(),
+            directories: Interned::default(),
+            offers: Mutex::default(),
             stop: CancellationToken::new(),
             shared: Mutex::default(),
             endings,
@@ -75,7 +86,7 @@ impl Fleet {
         if !spec.shared() {
             return new();
         }
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&self.shared);
         let (server, holders) = shared.entry(spec.uuid()).or_insert_with(|| (new(), 0));
         *holders += 1;
         Arc::clone(server)
@@ -108,7 +119,7 @@ impl Fleet {
     /// Whether nobody holds this shared server any more.
     fn let_go(&self, server: &Arc<Server>) -> bool {
         let uuid = server.spec().uuid();
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = lock(&self.shared);
         let Some((_, holders)) = shared.get_mut(&uuid) else { return true };
         *holders -= 1;
         let last = *holders == 0;
@@ -163,11 +174,32 @@ impl Fleet {
     }
 
     pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        *self.generation.borrow()
     }
 
     pub(super) fn catalogue_changed(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Changes its value whenever what some session shows may have changed.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// What a living twin offers besides tools.
+    pub(super) fn known_offer(&self, spec: &ServerSpec) -> Option<Arc<ServerOffer>> {
+        lock(&self.offers).get(&spec.uuid()).and_then(Weak::upgrade)
+    }
+
+    /// The offer to keep for a spec: the one known already where the content is the same.
+    pub(super) fn share_offer(&self, spec: &ServerSpec, offer: ServerOffer) -> Arc<ServerOffer> {
+        let mut offers = lock(&self.offers);
+        let twin = offers.get(&spec.uuid()).and_then(Weak::upgrade);
+        let twin = twin.filter(|twin| twin.content_hash() == offer.content_hash());
+        offers.retain(|_, offer| offer.strong_count() > 0);
+        let offer = twin.unwrap_or_else(|| Arc::new(offer));
+        offers.insert(spec.uuid(), Arc::downgrade(&offer));
+        offer
     }
 
     /// The tools and the era of a living twin.
@@ -202,29 +234,31 @@ impl Fleet {
         for (spec, tools) in &servers {
             (spec.uuid(), tools.content_hash()).hash(&mut hasher);
         }
-        let key = hasher.finish();
-        let known = self.catalogue_map().get(&key).and_then(Weak::upgrade);
-        // A hash is no proof, and what stands behind it may come from somebody who looks for collisions.
-        if let Some(known) = known.filter(|known| known.is_of(&servers)) {
-            return known;
-        }
-        // Made without the lock: many tools take milliseconds.
-        let made = Arc::new(Catalogue::new(servers, prefix));
-        let mut catalogues = self.catalogue_map();
-        let meanwhile = catalogues.get(&key).and_then(Weak::upgrade);
-        if let Some(known) = meanwhile.filter(|known| known.is_same(&made)) {
-            return known;
-        }
-        catalogues.retain(|_, catalogue| catalogue.strong_count() > 0);
-        catalogues.insert(key, Arc::downgrade(&made));
-        made
+        let make = || Catalogue::new(servers.clone(), prefix);
+        self.catalogues.get_or_make(hasher.finish(), |known| known.is_of(&servers), make)
     }
 
-    fn catalogue_map(&self) -> MutexGuard<'_, HashMap<u64, Weak<Catalogue>>> {
-        self.catalogues.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The directory of these servers with these offers, made once for all sessions that see it.
+    pub(super) fn directory<'a>(
+        &self,
+        specs: impl Iterator<Item = &'a Arc<ServerSpec>>,
+        offers: &[Arc<ServerOffer>],
+        prefix: Prefix,
+    ) -> Arc<Directory> {
+        let servers: Vec<_> = specs.cloned().zip(offers.iter().cloned()).collect();
+        let mut hasher = DefaultHasher::new();
+        for (spec, offer) in &servers {
+            (spec.uuid(), offer.content_hash()).hash(&mut hasher);
+        }
+        let make = || Directory::new(servers.clone(), prefix);
+        self.directories.get_or_make(hasher.finish(), |known| known.is_of(&servers), make)
     }
 
     fn known_map(&self) -> MutexGuard<'_, HashMap<Uuid, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

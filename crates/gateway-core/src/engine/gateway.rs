@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::catalogue::{Catalogue, excerpt};
 use super::change;
 use super::find::{find_tool, wake_unlisted};
+use super::fleet::Fleet;
 use super::session::{View, describe};
 use super::sessions::Sessions;
 use crate::{
@@ -137,11 +138,12 @@ impl Gateway {
             let call = Call {
                 server,
                 method: "tools/call".into(),
-                params: call_params(entry.tool.name(), &call.arguments)?,
+                params: call_params(entry.tool.name(), &call)?,
                 tool: Some(Arc::clone(&entry.tool)),
             };
-            let result = self.engine.pipeline.invoke(context, &call).await?;
-            Ok(ToolReply { server: entry.server, server_uuid: entry.server_uuid, tool: entry.tool, result })
+            let result = self.invoke(context, &call).await?;
+            let era = call.server.era();
+            Ok(ToolReply { server: entry.server, server_uuid: entry.server_uuid, tool: entry.tool, result, era })
         })
         .await
     }
@@ -265,11 +267,20 @@ impl Gateway {
         sessions.fleet.ended().await;
     }
 
-    fn view(&self, context: &Context) -> Arc<View> {
+    /// Runs a call through the layers.
+    pub(super) async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
+        self.engine.pipeline.invoke(context, call).await
+    }
+
+    pub(super) fn fleet(&self) -> &Fleet {
+        &self.engine.sessions.fleet
+    }
+
+    pub(super) fn view(&self, context: &Context) -> Arc<View> {
         context.session.view(&self.engine.sessions.fleet, self.engine.config.prefix)
     }
 
-    fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {
+    pub(super) fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {
         |server, tool| self.engine.auth.allows(&context.principal, server, tool)
     }
 
@@ -335,20 +346,26 @@ fn places(catalogue: &Catalogue, servers: Option<&[String]>) -> Result<Option<Ha
 }
 
 /// The `params` of `tools/call`.
-fn call_params(name: &str, arguments: &RawJson) -> Result<RawJson> {
-    let arguments = arguments.as_bytes();
-    let mut text = Vec::with_capacity(name.len() + arguments.len() + 32);
+fn call_params(name: &str, call: &ToolCall) -> Result<RawJson> {
+    let arguments = call.arguments.as_bytes();
+    let extra = call.extra.as_bytes();
+    let mut text = Vec::with_capacity(name.len() + arguments.len() + extra.len() + 32);
     text.extend_from_slice(br#"{"name":"#);
     serde_json::to_writer(&mut text, name)
         .map_err(|error| Error::new(ErrorKind::Internal, "cannot write a tool's name").with_source(error))?;
     text.extend_from_slice(br#","arguments":"#);
     text.extend_from_slice(arguments);
-    text.push(b'}');
+    if call.extra.is_object() && extra.len() > b"{}".len() {
+        text.push(b',');
+        text.extend_from_slice(&extra[1..]);
+    } else {
+        text.push(b'}');
+    }
     Ok(RawJson::trusted(text))
 }
 
 /// Runs `work` until the caller's own limit.
-async fn within<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
+pub(super) async fn within<T>(context: &Context, work: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(deadline) = context.deadline() else { return work.await };
     time::timeout_at(deadline, work).await.unwrap_or_else(|_| {
         Err(Error::new(ErrorKind::DeadlineExceeded, "no answer within the caller's own time limit (`timeout_ms`)"))

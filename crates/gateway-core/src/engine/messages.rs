@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
-use crate::{RawJson, RejectedTool, ServerSpec, ServerState, Tool};
+use crate::{Declaration, Era, RawJson, RejectedTool, ServerSpec, ServerState, Tool};
 
 /// A search for tools.
 #[derive(Clone, Debug)]
@@ -55,6 +55,31 @@ pub struct ToolEntry {
     pub tool: Arc<Tool>,
 }
 
+/// One prompt, resource or resource template of a session.
+#[derive(Clone, Debug)]
+pub struct OfferEntry {
+    /// Its server's name.
+    pub server: Arc<str>,
+    /// Its server's identity.
+    pub server_uuid: Uuid,
+    /// What it is called by across servers: a name, a URI or a URI template.
+    pub key: Arc<str>,
+    /// As its server declared it.
+    pub declaration: Arc<Declaration>,
+}
+
+/// What a request to one of a session's servers is about, by its name or URI across servers, or at its
+/// server where only one has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A prompt, by name.
+    Prompt(String),
+    /// A resource, by URI; it need not be in a list.
+    Resource(String),
+    /// A resource template, by its text.
+    ResourceTemplate(String),
+}
+
 /// A call of a tool.
 #[derive(Clone, Debug)]
 pub struct ToolCall {
@@ -64,6 +89,30 @@ pub struct ToolCall {
     pub server: Option<String>,
     /// The arguments, an object.
     pub arguments: RawJson,
+    /// What else the request's `params` carry, an object without `name` and `arguments`: `_meta`,
+    /// `inputResponses`.
+    pub extra: RawJson,
+}
+
+impl ToolCall {
+    /// A call of `name` with `arguments`, an object.
+    pub fn new(name: impl Into<String>, arguments: RawJson) -> Self {
+        Self { name: name.into(), server: None, arguments, extra: RawJson::empty_object() }
+    }
+
+    /// At this server, by name or UUID.
+    #[must_use]
+    pub fn with_server(mut self, server: impl Into<String>) -> Self {
+        self.server = Some(server.into());
+        self
+    }
+
+    /// With these members in its `params`, an object.
+    #[must_use]
+    pub fn with_extra(mut self, extra: RawJson) -> Self {
+        self.extra = extra;
+        self
+    }
 }
 
 /// A tool's answer.
@@ -77,6 +126,8 @@ pub struct ToolReply {
     pub tool: Arc<Tool>,
     /// The upstream's `CallToolResult`, byte for byte.
     pub result: RawJson,
+    /// The era of the protocol that it is written in.
+    pub era: Era,
 }
 
 /// A server of a session, for people who look after it.
@@ -98,6 +149,8 @@ pub struct ServerStatus {
     pub protocol_version: Option<String>,
     /// Its process, where the gateway started it and it runs.
     pub process_id: Option<u32>,
+    /// What it says of itself: title, description, instructions; may be empty.
+    pub about: String,
 }
 
 /// What adding servers did.

@@ -1,7 +1,7 @@
 //! One upstream server as the engine sees it: its spec, its state, its tools, its connection.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -13,8 +13,12 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::fleet::Fleet;
+use super::subscription::Watches;
 use super::supervisor;
-use crate::{Era, Error, ErrorKind, Result, ServerSpec, ServerStatus, ServerTools};
+use super::voices::Audience;
+use crate::{
+    Era, Error, ErrorKind, LogLevel, Notification, Question, Result, ServerOffer, ServerSpec, ServerStatus, ServerTools,
+};
 
 /// A caller waits for a reconnection that is due within this time; for a later one it is told to
 /// come back.
@@ -75,7 +79,12 @@ pub struct Server {
     pub(super) fleet: Arc<Fleet>,
     pub(super) connection: ArcSwapOption<Connection>,
     tools: ArcSwap<ServerTools>,
+    offer: ArcSwap<ServerOffer>,
     status: watch::Sender<Status>,
+    pub(super) watches: Watches,
+    /// Those who hear what it says of its own accord.
+    audiences: Mutex<Vec<Weak<Audience>>>,
+    log_level: Mutex<Option<LogLevel>>,
     life: Mutex<Life>,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
@@ -123,7 +132,11 @@ impl Server {
             presence,
             connection: ArcSwapOption::empty(),
             tools: ArcSwap::new(tools),
+            offer: ArcSwap::new(fleet.known_offer(&spec).unwrap_or_default()),
             status: watch::Sender::new(status),
+            watches: Watches::default(),
+            audiences: Mutex::default(),
+            log_level: Mutex::default(),
             life: Mutex::new(Life { era, ..Life::default() }),
             stop: fleet.stop.child_token(),
             fleet,
@@ -150,6 +163,18 @@ impl Server {
     /// Its tools as they were last read.
     pub(crate) fn tools(&self) -> Arc<ServerTools> {
         self.tools.load_full()
+    }
+
+    /// What it offers besides tools, as it was last read.
+    pub(crate) fn offer(&self) -> Arc<ServerOffer> {
+        self.offer.load_full()
+    }
+
+    /// The era that it speaks, or spoke last.
+    pub(crate) fn era(&self) -> Era {
+        let connection = self.connection.load();
+        let current = connection.as_ref().map(|connection| connection.upstream().info().era);
+        current.or_else(|| self.life().era).unwrap_or(Era::Legacy)
     }
 
     /// Whether its tools were ever read, by this connection or another one to the same spec.
@@ -188,7 +213,51 @@ impl Server {
             warnings: tools.warnings().to_vec(),
             protocol_version: info.map(|info| info.protocol_version.clone()),
             process_id: info.and_then(|info| info.process_id),
+            about: tools.about().to_owned(),
         }
+    }
+
+    /// Lets those who hear a session hear this server.
+    pub(super) fn join(&self, audience: &Arc<Audience>) {
+        let mut audiences = lock(&self.audiences);
+        audiences.retain(|one| one.strong_count() > 0);
+        if !audiences.iter().any(|one| std::ptr::eq(one.as_ptr(), Arc::as_ptr(audience))) {
+            audiences.push(Arc::downgrade(audience));
+        }
+    }
+
+    /// The opposite of [`join`](Self::join).
+    pub(super) fn leave(&self, audience: &Arc<Audience>) {
+        lock(&self.audiences).retain(|one| !std::ptr::eq(one.as_ptr(), Arc::as_ptr(audience)));
+    }
+
+    /// It says something of its own accord.
+    pub(super) fn announce(&self, notification: &Notification) {
+        for audience in lock(&self.audiences).iter().filter_map(Weak::upgrade) {
+            audience.hear(self.spec.name(), self.spec.uuid(), notification);
+        }
+    }
+
+    /// It asks something outside of any request. Only where one session holds it, somebody may answer;
+    /// else the question is dropped.
+    pub(super) fn ask(&self, question: Question) {
+        let audiences: Vec<_> = lock(&self.audiences).iter().filter_map(Weak::upgrade).collect();
+        if let [only] = audiences.as_slice() {
+            only.ask(question);
+        }
+    }
+
+    /// Notes that somebody wants log messages from `level` on; `false` where they come already.
+    pub(super) fn want_log_level(&self, level: LogLevel) -> bool {
+        let mut wanted = lock(&self.log_level);
+        let is_shared = self.spec.shared() || self.presence == Presence::Kept;
+        let new = wanted.filter(|_| is_shared).map_or(level, |old| old.min(level));
+        wanted.replace(new) != Some(new)
+    }
+
+    /// The log messages that somebody wants.
+    pub(super) fn log_level(&self) -> Option<LogLevel> {
+        *lock(&self.log_level)
     }
 
     /// The live connection, opened when there is none.
@@ -292,6 +361,15 @@ impl Server {
         self.status.send_modify(|status| status.listed = true);
     }
 
+    /// Takes over what it offers besides tools.
+    pub(super) fn set_offer(&self, offer: ServerOffer) {
+        let offer = self.fleet.share_offer(&self.spec, offer);
+        if self.offer.load().content_hash() != offer.content_hash() {
+            self.offer.store(offer);
+            self.fleet.catalogue_changed();
+        }
+    }
+
     pub(super) fn set_ready(&self) {
         self.status.send_modify(|status| {
             status.state = ServerState::Ready;
@@ -301,10 +379,10 @@ impl Server {
     }
 
     pub(super) fn life(&self) -> MutexGuard<'_, Life> {
-        self.life.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.life)
     }
 
-    fn live(&self) -> Option<Arc<Connection>> {
+    pub(super) fn live(&self) -> Option<Arc<Connection>> {
         let connection = self.connection.load();
         connection.as_ref().filter(|connection| connection.is_alive()).map(Arc::clone)
     }
@@ -356,4 +434,8 @@ impl Server {
         let name = self.spec.name();
         Error::new(ErrorKind::Unavailable, format!("server `{name}` has been removed, or the gateway stops"))
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,11 +10,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Catalogue;
+use super::directory::Directory;
 use super::fleet::Fleet;
 use super::server::{Presence, Server};
+use super::voices::Audience;
 use crate::{
-    Error, ErrorKind, Prefix, RawJson, Result, ServerSpec, ServerState, ServerStatus, ServerTools, SessionStatus,
-    StoredSession,
+    Error, ErrorKind, Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerState, ServerStatus, ServerTools,
+    SessionStatus, StoredSession,
 };
 
 /// A session in use looks into the store this often, for what other replicas did, and to renew its
@@ -30,6 +32,8 @@ pub(crate) struct Session {
     expires_at_ms: AtomicU64,
     servers: ArcSwap<Vec<Arc<Server>>>,
     view: ArcSwapOption<View>,
+    /// Those who hear what its servers say of their own accord.
+    pub(super) audience: Arc<Audience>,
     /// Held while the list of servers is being changed, connections of new servers included.
     pub(super) change: tokio::sync::Mutex<()>,
     pub(super) stored: Stored,
@@ -69,7 +73,9 @@ pub(crate) struct View {
     generation: u64,
     pub(crate) servers: Arc<Vec<Arc<Server>>>,
     tools: Vec<Arc<ServerTools>>,
+    offers: Vec<Arc<ServerOffer>>,
     pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) directory: Arc<Directory>,
 }
 
 impl Session {
@@ -110,6 +116,10 @@ impl Session {
         // The live list is the only one from here on.
         record.servers = Vec::new();
         let expires_at_ms = record.expires_at_ms();
+        let audience = Arc::<Audience>::default();
+        for server in &servers {
+            server.join(&audience);
+        }
         Self {
             id,
             last_accessed_ms: AtomicU64::new(record.last_accessed_ms),
@@ -117,6 +127,7 @@ impl Session {
             record,
             servers: ArcSwap::from_pointee(servers),
             view: ArcSwapOption::empty(),
+            audience,
             change: tokio::sync::Mutex::default(),
             stored: Stored {
                 revision: AtomicU64::new(revision),
@@ -153,7 +164,14 @@ impl Session {
         if self.has_ended() {
             return Err(servers);
         }
-        self.servers.store(Arc::new(servers));
+        for server in &servers {
+            server.join(&self.audience);
+        }
+        let old = self.servers.swap(Arc::new(servers));
+        let servers = self.servers.load();
+        for server in old.iter().filter(|old| !servers.iter().any(|server| server.id() == old.id())) {
+            server.leave(&self.audience);
+        }
         Ok(())
     }
 
@@ -196,6 +214,7 @@ impl Session {
             return None;
         }
         self.over.cancel();
+        self.audience.end();
         Some(self.servers())
     }
 
@@ -215,15 +234,17 @@ impl Session {
             return Arc::clone(view);
         }
         let tools: Vec<_> = servers.iter().map(|server| server.tools()).collect();
-        let kept = current.as_ref().filter(|view| {
-            Arc::ptr_eq(&view.servers, &servers)
-                && view.tools.iter().zip(&tools).all(|(old, new)| Arc::ptr_eq(old, new))
-        });
-        let catalogue = kept.map_or_else(
-            || fleet.catalogue(servers.iter().map(|server| server.spec()), &tools, prefix),
-            |view| Arc::clone(&view.catalogue),
-        );
-        let view = Arc::new(View { generation, servers: Arc::clone(&servers), tools, catalogue });
+        let offers: Vec<_> = servers.iter().map(|server| server.offer()).collect();
+        let before = current.as_ref().filter(|view| Arc::ptr_eq(&view.servers, &servers));
+        let specs = || servers.iter().map(|server| server.spec());
+        let catalogue = before
+            .filter(|view| are_same(&view.tools, &tools))
+            .map_or_else(|| fleet.catalogue(specs(), &tools, prefix), |view| Arc::clone(&view.catalogue));
+        let directory = before
+            .filter(|view| are_same(&view.offers, &offers))
+            .map_or_else(|| fleet.directory(specs(), &offers, prefix), |view| Arc::clone(&view.directory));
+        let servers = Arc::clone(&servers);
+        let view = Arc::new(View { generation, servers, tools, offers, catalogue, directory });
         self.view.store(Some(Arc::clone(&view)));
         view
     }
@@ -341,7 +362,13 @@ fn describe_resting(spec: &ServerSpec, tools: Option<&ServerTools>) -> ServerSta
         warnings: tools.map_or_else(Vec::new, |tools| tools.warnings().to_vec()),
         protocol_version: None,
         process_id: None,
+        about: tools.map_or_else(String::new, |tools| tools.about().to_owned()),
     }
+}
+
+/// Whether both lists have the same entries.
+fn are_same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
+    one.iter().zip(other).all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 /// The condition of several servers.

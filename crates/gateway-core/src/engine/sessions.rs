@@ -185,7 +185,11 @@ impl Sessions {
         loop {
             let servers = edit(&session.servers())?;
             match self.persist(session, &servers).await {
-                Ok(()) => return session.set_servers(servers).map_err(|_| unknown(id)),
+                Ok(()) => {
+                    session.set_servers(servers).map_err(|_| unknown(id))?;
+                    self.fleet.catalogue_changed();
+                    return Ok(());
+                }
                 Err(error) if error.kind() == ErrorKind::Conflict && attempt < COMMIT_ATTEMPTS => {}
                 Err(error) => return Err(error),
             }
@@ -270,6 +274,7 @@ impl Sessions {
             self.fleet.let_end(&new);
             return Err(unknown(session.id().unwrap_or_default()));
         }
+        self.fleet.catalogue_changed();
         session.stored.revision.store(stored.revision, Ordering::Release);
         let gone: Vec<_> = old.iter().filter(|server| !kept.contains(&server.id())).cloned().collect();
         self.fleet.let_end(&gone);

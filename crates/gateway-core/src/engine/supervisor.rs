@@ -154,8 +154,13 @@ impl Supervised {
         let spec = server.spec();
         let transport = server.fleet.transport(spec.transport())?;
         let signals = Arc::new(Signals::default());
-        let events = Arc::new(Ears { server: spec.name().to_owned(), signals: Arc::clone(&signals) });
-        let connect = Connect { spec: Arc::clone(spec), remembered_era: self.era, events };
+        let events = Arc::new(Ears { server: Arc::downgrade(server), signals: Arc::clone(&signals) });
+        let connect = Connect {
+            spec: Arc::clone(spec),
+            remembered_era: self.era,
+            client_capabilities: server.fleet.client_capabilities.clone(),
+            events,
+        };
         let limit = spec.limits().connect_timeout();
         let upstream = time::timeout(limit, transport.connect(connect)).await.map_err(|_| {
             let limit = limit.as_millis();
@@ -225,6 +230,8 @@ struct Watch<'a> {
     /// When the tools are to be read, and when they last were.
     list_at: Option<Instant>,
     listed_at: Option<Instant>,
+    /// When the prompts and resources are to be read.
+    offer_at: Option<Instant>,
     ping_at: Option<Instant>,
     /// Pings in a row that were not answered.
     silent_pings: u32,
@@ -241,7 +248,7 @@ enum Pinged {
 impl<'a> Watch<'a> {
     fn new(server: &'a Server, connection: &'a Connection) -> Self {
         let list_at = Some(Instant::now());
-        Self { server, connection, list_at, listed_at: None, ping_at: None, silent_pings: 0 }
+        Self { server, connection, list_at, listed_at: None, offer_at: None, ping_at: None, silent_pings: 0 }
     }
 
     /// Reads the tools, then waits for the connection's end, for changed tools, for silence.
@@ -256,6 +263,9 @@ impl<'a> Watch<'a> {
                 () = server.stop.cancelled() => return End::Stopped,
                 reason = connection.lost() => return End::Lost(reason),
                 () = signals.tools_changed.notified() => self.list_soon(),
+                () = signals.offer_changed.notified() => {
+                    self.offer_at.get_or_insert_with(|| Instant::now() + LIST_DEBOUNCE);
+                }
                 () = signals.suspected.notified() => self.ping_at = Some(Instant::now() + SUSPICION),
                 // At once, but not faster than pings are repeated.
                 () = signals.doubted.notified() => {
@@ -267,6 +277,14 @@ impl<'a> Watch<'a> {
                         () = server.stop.cancelled() => return End::Stopped,
                         reason = connection.lost() => return End::Lost(reason),
                         () = self.read_tools() => {}
+                    }
+                }
+                () = until(self.offer_at) => {
+                    tokio::select! {
+                        biased;
+                        () = server.stop.cancelled() => return End::Stopped,
+                        reason = connection.lost() => return End::Lost(reason),
+                        () = self.read_offer() => {}
                     }
                 }
                 () = until(self.ping_at) => {
@@ -295,14 +313,24 @@ impl<'a> Watch<'a> {
         self.list_at = Some(self.list_at.map_or(soon, |due| due.min(soon)));
     }
 
+    async fn read_offer(&mut self) {
+        self.offer_at = None;
+        let offer = listing::read_offer(self.server.spec(), self.connection).await;
+        self.server.set_offer(offer);
+    }
+
     async fn read_tools(&mut self) {
         let server = self.server;
         let read = listing::read(server.spec(), self.connection).await;
-        self.listed_at = Some(Instant::now());
+        let is_first = self.listed_at.replace(Instant::now()).is_none();
         match read {
             Ok(tools) => {
                 self.list_at = None;
                 server.set_tools(tools, self.connection.upstream().info().era);
+                if is_first {
+                    tell_log_level(server, self.connection).await;
+                    self.read_offer().await;
+                }
                 server.set_ready();
             }
             Err(error) => {
@@ -376,9 +404,23 @@ async fn until(instant: Option<Instant>) {
     }
 }
 
+/// Asks a server for the log messages that somebody wants. A modern server hears it with each request.
+pub(super) async fn tell_log_level(server: &Server, connection: &Connection) {
+    let info = connection.upstream().info();
+    let Some(level) = server.log_level().filter(|_| info.era == Era::Legacy && info.declares("logging")) else {
+        return;
+    };
+    let params =
+        RawJson::from_value(&serde_json::json!({ "level": level })).unwrap_or_else(|_| RawJson::empty_object());
+    let telling = connection.request(UpstreamRequest::new("logging/setLevel", params));
+    if !matches!(time::timeout(own_limit(server.spec()), telling).await, Ok(Ok(_))) {
+        tracing::debug!(server = server.spec().name(), "the log level was not taken");
+    }
+}
+
 /// Exponential back-off with "equal jitter": half of the pause is fixed, half is random, so that
 /// many gateways do not return at once (M. Brooker, "Exponential Backoff And Jitter", 2015).
-fn pause(failures: u32, random: f32) -> Duration {
+pub(super) fn pause(failures: u32, random: f32) -> Duration {
     let whole = FIRST_PAUSE.saturating_mul(1 << failures.min(16)).min(LONGEST_PAUSE);
     whole.mul_f32(0.5 + random.clamp(0.0, 1.0) / 2.0)
 }

@@ -1,13 +1,17 @@
 //! The words that every crate of the gateway speaks.
 
 mod error;
+mod log_level;
 pub mod mcp_servers;
+mod offer;
 mod raw_json;
 mod secret;
 mod server;
 mod tool;
 
 pub use error::{Error, ErrorKind, Result, Retry};
+pub use log_level::LogLevel;
+pub use offer::{Declaration, OfferKind, ServerOffer};
 pub use raw_json::RawJson;
 pub use secret::Secret;
 pub use server::{Command, Endpoint, ServerLimits, ServerSpec, Url};

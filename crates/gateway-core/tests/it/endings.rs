@@ -54,6 +54,10 @@ impl Upstream for SlowUpstream {
         self.inner.request(request).await
     }
 
+    async fn notify(&self, notification: gateway_core::Notification) -> Result<()> {
+        self.inner.notify(notification).await
+    }
+
     async fn close(&self) {
         tokio::time::sleep(Duration::from_secs(3)).await;
         self.inner.close().await;

@@ -6,7 +6,7 @@ use gateway_core::{Context, Error, Gateway, RawJson, ServerState, ToolCall, Tool
 
 /// A call of `name` with `args`.
 pub fn tool_call(name: &str, args: &str) -> ToolCall {
-    ToolCall { name: name.to_owned(), server: None, arguments: RawJson::parse(args.to_owned()).expect("valid JSON") }
+    ToolCall::new(name, RawJson::parse(args.to_owned()).expect("valid JSON"))
 }
 
 pub async fn call(gateway: &Gateway, context: &Context, name: &str) -> Result<ToolReply, Error> {

@@ -28,7 +28,7 @@ pub async fn hasty(gateway: &Gateway, timeout: Duration) -> Context {
 }
 
 pub async fn call(gateway: &Gateway, context: &Context, tool: &str) -> Result<ToolReply, Error> {
-    let call = ToolCall { name: tool.to_owned(), server: None, arguments: RawJson::empty_object() };
+    let call = ToolCall::new(tool, RawJson::empty_object());
     gateway.call(context, call).await
 }
 

@@ -93,6 +93,8 @@ struct Script {
     lists: AtomicUsize,
     calls: AtomicUsize,
     cancelled: AtomicUsize,
+    methods: Mutex<Vec<(String, Answer)>>,
+    heard: Mutex<Vec<Notification>>,
 }
 
 impl std::fmt::Debug for FakeServer {
@@ -122,6 +124,13 @@ impl FakeServer {
         self
     }
 
+    /// With an answer to another method, which gets the request's params: `resources/read`.
+    #[must_use]
+    pub fn with_method(self, method: &str, answer: Answer) -> Self {
+        lock(&self.0.methods).push((method.to_owned(), answer));
+        self
+    }
+
     /// The next attempts to connect fail with these kinds, in this order; `None` never ends.
     #[must_use]
     pub fn with_failed_connects(self, kinds: &[Option<ErrorKind>]) -> Self {
@@ -138,9 +147,24 @@ impl FakeServer {
 
     /// Sends `notifications/tools/list_changed` on every open connection.
     pub fn announce(&self) {
+        self.say("notifications/tools/list_changed", "{}");
+    }
+
+    /// Sends a notification on every open connection.
+    pub fn say(&self, method: &str, params: &str) {
         for (_, events) in lock(&self.0.open).iter() {
-            events.notified("notifications/tools/list_changed", RawJson::empty_object());
+            events.notified(method, json(params));
         }
+    }
+
+    /// What every open connection hears of the gateway.
+    pub fn events(&self) -> Vec<Arc<dyn UpstreamEvents>> {
+        lock(&self.0.open).iter().map(|(_, events)| Arc::clone(events)).collect()
+    }
+
+    /// The notifications that the gateway sent so far.
+    pub fn heard(&self) -> Vec<Notification> {
+        lock(&self.0.heard).clone()
     }
 
     /// Breaks every open connection.
@@ -187,6 +211,15 @@ impl FakeServer {
         Ok(id)
     }
 
+    pub(super) fn hear(&self, notification: Notification) {
+        lock(&self.0.heard).push(notification);
+    }
+
+    /// Whether it answers a method of these.
+    pub(super) fn answers(&self, prefix: &str) -> bool {
+        lock(&self.0.methods).iter().any(|(method, _)| method.starts_with(prefix))
+    }
+
     pub(super) fn is_open(&self, id: usize) -> bool {
         lock(&self.0.open).iter().any(|(open, _)| *open == id)
     }
@@ -202,7 +235,14 @@ impl FakeServer {
             "tools/list" => self.list(params),
             "tools/call" => self.call(params, listener).await,
             "ping" => Ok(RawJson::empty_object()),
-            _ => Err(Error::new(ErrorKind::UpstreamFailed, "the fake does not know this method")),
+            _ => {
+                let answer =
+                    lock(&self.0.methods).iter().find(|(known, _)| known == method).map(|(_, answer)| answer.clone());
+                match answer {
+                    Some(answer) => (answer.0)(params.clone(), listener).await,
+                    None => Err(Error::new(ErrorKind::UpstreamFailed, "the fake does not know this method")),
+                }
+            }
         };
         guard.done = true;
         answer

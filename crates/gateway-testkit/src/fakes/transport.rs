@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use gateway_core::{
-    Connect, Era, Error, ErrorKind, RawJson, Result, Retry, Transport, Upstream, UpstreamInfo, UpstreamRequest,
+    Connect, Era, Error, ErrorKind, Notification, RawJson, Result, Retry, Transport, Upstream, UpstreamInfo,
+    UpstreamRequest,
 };
 
 use super::FakeServer;
@@ -43,7 +44,7 @@ impl Transport for FakeTransport {
             .get(name)
             .ok_or_else(|| Error::new(ErrorKind::InvalidRequest, format!("no fake server is called `{name}`")))?;
         let id = server.connect(connect.events).await?;
-        Ok(Arc::new(FakeUpstream { server: server.clone(), id, info: info() }))
+        Ok(Arc::new(FakeUpstream { server: server.clone(), id, info: info(server) }))
     }
 }
 
@@ -67,18 +68,28 @@ impl Upstream for FakeUpstream {
         self.server.answer(&request.method, &request.params, request.listener).await
     }
 
+    async fn notify(&self, notification: Notification) -> Result<()> {
+        self.server.hear(notification);
+        Ok(())
+    }
+
     async fn close(&self) {
         self.server.close(self.id);
     }
 }
 
-fn info() -> UpstreamInfo {
+fn info(server: &FakeServer) -> UpstreamInfo {
     let raw = |text: &'static str| RawJson::parse(text).expect("valid JSON");
+    let more = ["prompts", "resources", "logging", "completions"].into_iter().filter(|name| {
+        let stem = if *name == "completions" { "completion/" } else { *name };
+        server.answers(stem)
+    });
+    let more: String = more.map(|name| format!(r#","{name}":{{}}"#)).collect();
     UpstreamInfo {
         protocol_version: "2025-11-25".to_owned(),
         era: Era::Legacy,
         raw: raw("{}"),
-        capabilities: raw(r#"{"tools":{"listChanged":true}}"#),
+        capabilities: RawJson::parse(format!(r#"{{"tools":{{"listChanged":true}}{more}}}"#)).expect("valid JSON"),
         server_info: None,
         instructions: None,
         process_id: None,

@@ -279,7 +279,8 @@ pub async fn connect_with(
 ) -> Result<(Arc<dyn Upstream>, Arc<Heard>)> {
     let heard = Arc::new(Heard::default());
     let events: Arc<dyn UpstreamEvents> = Arc::clone(&heard) as _;
-    let connect = Connect { spec: Arc::new(spec), remembered_era, events };
+    let connect =
+        Connect { spec: Arc::new(spec), remembered_era, client_capabilities: RawJson::empty_object(), events };
     let upstream = HttpTransport::new(config).connect(connect).await?;
     Ok((upstream, heard))
 }

@@ -93,7 +93,12 @@ pub fn connecting_with(
 ) -> Connect {
     let spec = ServerSpec::new("odd", "stdio", Endpoint::Command(command)).expect("a valid spec");
     let spec = Arc::new(spec.with_limits(limits));
-    Connect { spec, remembered_era, events: Arc::clone(heard) as Arc<dyn UpstreamEvents> }
+    Connect {
+        spec,
+        remembered_era,
+        client_capabilities: RawJson::empty_object(),
+        events: Arc::clone(heard) as Arc<dyn UpstreamEvents>,
+    }
 }
 
 /// An open connection to `command`.

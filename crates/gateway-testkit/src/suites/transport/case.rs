@@ -93,6 +93,7 @@ pub fn transport(case: TransportCase) -> Suite {
             listening::list_changed_reaches_the_events,
             listening::list_changed_of_a_modern_server_reaches_the_events,
             listening::a_question_is_answered_by_the_events,
+            listening::a_question_in_a_request_reaches_its_listener,
             listening::a_question_that_nobody_answers_is_method_not_found,
             ending::a_server_that_dies_fails_its_requests,
             ending::after_a_death_requests_fail_at_once,

@@ -55,6 +55,7 @@ pub(super) async fn a_server_that_is_not_there_is_an_error(case: TransportCase) 
     let connect = Connect {
         spec: Arc::new(case.unreachable.clone()),
         remembered_era: None,
+        client_capabilities: RawJson::empty_object(),
         events: Arc::new(RecordedEvents::new()),
     };
     match soon("connect", case.transport.connect(connect)).await? {

@@ -58,6 +58,7 @@ impl TransportCase {
         let connect = Connect {
             spec: Arc::new(target.spec.with_limits(limits)),
             remembered_era: extras.remembered_era,
+            client_capabilities: RawJson::empty_object(),
             events: Arc::clone(&events) as _,
         };
         let upstream = self.transport.connect(connect).await?;

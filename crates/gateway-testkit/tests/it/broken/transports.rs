@@ -125,6 +125,10 @@ impl Upstream for BrokenUpstream {
         }
     }
 
+    async fn notify(&self, notification: gateway_core::Notification) -> Result<()> {
+        self.inner.notify(notification).await
+    }
+
     async fn close(&self) {
         if self.fault != Fault::CloseDoesNothing {
             self.inner.close().await;
