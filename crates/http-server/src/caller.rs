@@ -1,46 +1,34 @@
 //! What the guard found out about the sender of a request.
 
-use std::net::SocketAddr;
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use gateway_core::{Admission, Context, Credentials, ErrorKind, Gateway, Listener};
+use gateway_core::{Admission, Context, Credentials, Error, ErrorKind, Gateway, Listener, Result};
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 
-use crate::problem::Problem;
+use crate::connection::Connection;
 
-/// The connection that a request came on. [`serve`](crate::serve) puts it into every request's
-/// extensions; without it nobody counts as local.
+/// The sender of a request. Only the guard makes one.
 #[derive(Clone, Debug)]
-pub struct Connection {
-    /// The other end.
-    pub peer: SocketAddr,
-    /// Our end.
-    pub local: Option<SocketAddr>,
-    /// Cancelled when the gateway begins to stop: the answer asks the client to close the connection.
-    pub draining: CancellationToken,
-    /// Cancelled when a request under way has had its time to end.
-    pub killed: CancellationToken,
-}
-
-/// The sender of a request.
-#[derive(Clone, Debug)]
-pub(crate) struct Caller {
-    pub request_id: String,
-    /// As it was sent; a session only once the caller was admitted.
+pub struct Caller {
+    /// The request's id: the sender's, where it has a harmless form, else a new one.
+    pub request_id: Arc<str>,
+    /// `X-Session-ID` as it was sent; a session only once the caller was admitted.
     pub session_id: Option<String>,
+    /// Who the sender claims to be.
     pub credentials: Credentials,
+    /// The web page that sent the request.
     pub page: Page,
-    /// The gateway has begun to stop.
-    pub draining: bool,
-    /// Cancelled when the gateway waits no longer.
-    pub killed: Option<CancellationToken>,
+    /// `None` where the request came by other ways than [`serve`](crate::serve).
+    pub(crate) connection: Option<Arc<Connection>>,
 }
 
 /// Which kind of web page sent a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Page {
+pub enum Page {
     /// None: a program.
     None,
     /// A browser without an `Origin`: a link or an image.
@@ -53,57 +41,86 @@ pub(crate) enum Page {
 
 impl Caller {
     /// Asks the engine to admit the caller.
-    pub(crate) async fn admit(&self, gateway: &Gateway) -> Result<Context, Problem> {
+    ///
+    /// # Errors
+    /// What [`Gateway::admit`] refuses.
+    pub async fn admit(&self, gateway: &Gateway) -> Result<Context> {
         self.admit_for(gateway, None, None).await
     }
 
     /// Asks the engine to admit the caller for a call with a time limit, or one that somebody listens to.
-    pub(crate) async fn admit_for(
+    ///
+    /// # Errors
+    /// What [`Gateway::admit`] refuses, and `NotFound` for a session id that cannot be one.
+    pub async fn admit_for(
         &self,
         gateway: &Gateway,
         timeout: Option<Duration>,
         listener: Option<Listener>,
-    ) -> Result<Context, Problem> {
+    ) -> Result<Context> {
         // An empty id is not the default session: its sender believes to be in one of its own.
         if self.session_id.as_ref().is_some_and(|id| !is_session_id(id)) {
-            return Err(Problem::of_kind(ErrorKind::NotFound, "there is no session with the id in X-Session-ID"));
+            return Err(Error::new(ErrorKind::NotFound, "there is no session with the id in X-Session-ID"));
         }
         let admission = Admission {
-            request_id: self.request_id.clone(),
+            request_id: self.request_id.as_ref().to_owned(),
             credentials: self.credentials.clone(),
             session_id: self.session_id.clone(),
             timeout,
             listener,
         };
-        Ok(gateway.admit(admission).await?)
+        gateway.admit(admission).await
     }
 
     /// The same caller, asking for no session.
-    pub(crate) fn without_session(mut self) -> Self {
+    pub fn without_session(mut self) -> Self {
         self.session_id = None;
         self
     }
 
     /// Refuses web pages that may not change which servers there are.
-    pub(crate) fn may_change_servers(&self) -> Result<(), Problem> {
+    ///
+    /// # Errors
+    /// `Forbidden` for such a page.
+    pub fn may_change_servers(&self) -> Result<()> {
         match self.page {
             Page::None | Page::Admin => Ok(()),
-            Page::Unnamed | Page::Ordinary => Err(Problem::forbidden(
+            Page::Unnamed | Page::Ordinary => Err(Error::new(
+                ErrorKind::Forbidden,
                 "a web page may not add or remove servers; if this page may, list its origin in server.admin_origins",
             )),
         }
     }
+
+    /// Whether the gateway has begun to stop.
+    pub fn is_draining(&self) -> bool {
+        self.connection.as_ref().is_some_and(|connection| connection.draining.is_cancelled())
+    }
+
+    /// Cancelled when the gateway begins to stop. An answer that goes on without end, such as a stream of
+    /// events, ends then; one that will come to its end goes on.
+    pub fn draining(&self) -> CancellationToken {
+        self.connection.as_ref().map(|connection| connection.draining.clone()).unwrap_or_default()
+    }
+
+    /// Cancelled when the gateway waits no longer for what is under way. The server itself drops a handler then;
+    /// a body that is still being written must see to its own last words.
+    pub fn killed(&self) -> CancellationToken {
+        self.connection.as_ref().map(|connection| connection.killed.clone()).unwrap_or_default()
+    }
 }
 
+/// For doors that route with axum: they put the caller into the request's extensions, and a handler takes it from
+/// there.
 impl<S: Sync> FromRequestParts<S> for Caller {
-    type Rejection = Problem;
+    type Rejection = Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(parts.extensions.remove::<Self>().expect("the guard stands before every handler"))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> std::result::Result<Self, Infallible> {
+        Ok(parts.extensions.remove::<Self>().expect("the door puts the caller into every request"))
     }
 }
 
 /// Whether a text can be a session's id at all.
-pub(crate) fn is_session_id(id: &str) -> bool {
+pub fn is_session_id(id: &str) -> bool {
     (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
 }
