@@ -112,7 +112,7 @@ impl Running {
 
     /// What is answered to a request after which the connection ends.
     pub async fn ask(&self, method: &str, path: &str, headers: &str) -> String {
-        self.send(method, path, &format!("Connection: close\r\n{headers}")).await.to_the_end().await
+        self.send(method, path, &format!("Connection: close\r\n{headers}")).await.rest().await
     }
 }
 
@@ -124,7 +124,7 @@ pub struct Conversation {
 
 impl Conversation {
     /// Everything until the server closes the connection.
-    pub async fn to_the_end(mut self) -> String {
+    pub async fn rest(mut self) -> String {
         while self.read_more().await {}
         self.read
     }

@@ -11,7 +11,7 @@ async fn a_stream_without_end_ends_when_the_gateway_stops() {
     stream.until("begun").await;
     let begin = Instant::now();
     running.shutdown.cancel();
-    let answer = stream.to_the_end().await;
+    let answer = stream.rest().await;
     assert!(answer.ends_with("\r\n0\r\n\r\n"), "{answer}");
     running.serving.await.unwrap().unwrap();
     assert!(begin.elapsed() < Duration::from_secs(10), "the grace period was not needed");
@@ -30,7 +30,7 @@ async fn requests_that_outlast_the_grace_period_are_refused_by_their_doors() {
         }
         running.shutdown.cancel();
         for (door, conversation) in hanging {
-            let answer = conversation.to_the_end().await;
+            let answer = conversation.rest().await;
             assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
             assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
             let refusal = format!("\r\n{door} refuses POST unavailable: the gateway is being stopped r-1");

@@ -2,7 +2,8 @@
 
 use gateway_core::{CommandServers, EngineConfig};
 use http_server::HttpServerConfig;
-use serve_rest::{Lookup, RestConfig};
+use serve_rest::{Lookup, Metrics, RestConfig, RestDoor};
+use tower::ServiceExt as _;
 
 use crate::harness::{Door, Request, Setup};
 
@@ -418,6 +419,31 @@ async fn headers_that_do_not_come_are_not_waited_for() {
     assert!(connection.try_answer(false).await.is_none_or(|answer| answer.status == 408));
     let mut connection = door.connect().await;
     assert!(connection.is_closed().await);
+}
+
+#[tokio::test]
+async fn the_router_has_the_guard_and_knows_no_local_caller() {
+    let door = Door::open().await;
+    let metrics = Metrics::new("text/x-numbers", String::new);
+    let rest = RestDoor::new(door.gateway.clone(), RestConfig::default(), metrics);
+    let router = rest.into_router(HttpServerConfig::default());
+    let ask = async |method: &str, path: &str, host: &str, body: &'static str| {
+        let request = http::Request::builder().method(method).uri(path).header("Host", host);
+        let response = router.clone().oneshot(request.body(axum::body::Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        assert!(parts.headers.contains_key("x-request-id"));
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status.as_u16(), serde_json::from_slice::<serde_json::Value>(&body).unwrap())
+    };
+    let (status, answer) = ask("POST", "/mcp/execute", "localhost", r#"{"tool_name":"echo"}"#).await;
+    assert_eq!((status, &answer["status"]), (200, &"completed".into()));
+    let (status, answer) = ask("POST", "/mcp/execute", "evil.example", r#"{"tool_name":"echo"}"#).await;
+    assert_eq!((status, &answer["kind"]), (403, &"forbidden".into()));
+    let (status, answer) = ask("GET", "/mcp/execute", "localhost", "").await;
+    assert_eq!((status, &answer["kind"]), (405, &"method_not_allowed".into()));
+    let (status, answer) = ask("POST", "/mcp/servers/add", "localhost", ADD_COMMAND).await;
+    assert_eq!((status, &answer["failed_servers"][0]["name"]), (200, &"evil".into()));
+    assert_eq!(door.demo.calls(), 1);
 }
 
 #[tokio::test]
