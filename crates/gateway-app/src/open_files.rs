@@ -28,7 +28,7 @@ pub(crate) fn raise_open_files_limit(settings: &Settings) {
             Err(error) => tracing::debug!(%error, "the limit of open files stays"),
         }
     }
-    let needed = needed(settings.rest.max_connections, settings.engine.max_processes);
+    let needed = needed(settings.server.max_connections, settings.engine.max_processes);
     if current < needed {
         tracing::warn!(
             "only {current} open files are allowed, and {needed} may be needed: raise the limit (ulimit -Hn, \

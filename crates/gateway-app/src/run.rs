@@ -5,11 +5,13 @@ use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::process;
+use std::sync::Arc;
 use std::time::Duration;
 
 use gateway_core::{Error, ErrorKind, Gateway, Result};
 use gateway_layers::METRICS_CONTENT_TYPE;
-use serve_rest::Metrics;
+use http_server::HttpServer;
+use serve_rest::{Metrics, RestDoor};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -45,9 +47,10 @@ pub async fn run(loaded: Loaded) -> Result<()> {
     announce(&listener).map_err(|error| failure("say where it listens", error))?;
 
     let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
-    let door = serve_rest::RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+    let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+    let server = HttpServer::new(settings.server.clone(), Arc::new(rest));
     let stop = CancellationToken::new();
-    let serve = |listener| serve_rest::serve(listener, door.clone(), stop.clone(), settings.grace);
+    let serve = |listener| http_server::serve(listener, server.clone(), stop.clone(), settings.grace);
     let mut serving = pin!(serve_all(serve(listener), second.map(serve), &stop));
     let served = tokio::select! {
         served = &mut serving => Some(served),

@@ -4,21 +4,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::State;
-use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use futures_util::FutureExt as _;
 use gateway_core::{ErrorKind, Gateway};
 use http::Method;
-use hyper::body::Incoming;
+use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
+use tracing::{Instrument as _, Span};
 
-use crate::caller::Connection;
 use crate::config::RestConfig;
-use crate::guard::{Rules, guard, pass};
-use crate::problem::Problem;
+use crate::problem::{Problem, render};
 use crate::{execute, health, openapi, search, servers, sessions, tools};
 
 /// Writes the metrics of the whole gateway.
@@ -58,7 +55,6 @@ pub(crate) struct Door {
 
 struct Fixed {
     config: RestConfig,
-    rules: Rules,
     metrics: Metrics,
 }
 
@@ -73,10 +69,6 @@ impl Door {
         &self.fixed.config
     }
 
-    pub(crate) fn rules(&self) -> &Rules {
-        &self.fixed.rules
-    }
-
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
     }
@@ -85,7 +77,7 @@ impl Door {
 /// The path that most requests take.
 const EXECUTE: &str = "/mcp/execute";
 
-/// The REST door of a gateway: every path of `docs/rest-api.md`, behind the checks of its configuration.
+/// The REST door of a gateway: every path of `docs/rest-api.md`.
 #[derive(Clone, Debug)]
 pub struct RestDoor {
     door: Door,
@@ -93,38 +85,46 @@ pub struct RestDoor {
 }
 
 impl RestDoor {
-    /// The door of `gateway`. Hand it to [`serve`](crate::serve).
+    /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let rules = Rules::new(&config);
-        let door = Door { gateway, fixed: Arc::new(Fixed { config, rules, metrics }) };
+        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics }) };
         Self { router: router(door.clone()), door }
     }
 
-    /// The door for another server than [`serve`](crate::serve). There no caller counts as local, so nobody
-    /// adds `command` servers without a key.
-    pub fn into_router(self) -> Router {
-        self.router
+    /// The door for another server than [`http_server::serve`], behind the guard of `config`. There no caller
+    /// counts as local, so nobody adds `command` servers without a key.
+    pub fn into_router(self, config: HttpServerConfig) -> Router {
+        let server = HttpServer::new(config, Arc::new(self));
+        Router::new().fallback(async move |request: Request| server.answer(request).await)
+    }
+}
+
+impl HttpDoor for RestDoor {
+    /// Every path: this door says what is not there, too.
+    fn serves(&self, _: &str) -> bool {
+        true
     }
 
-    pub(crate) fn config(&self) -> &RestConfig {
-        self.door.config()
-    }
-
-    /// Answers one request that came on `connection`.
-    pub(crate) async fn answer(&self, request: hyper::Request<Incoming>, connection: &Connection) -> Response {
-        let mut request = request.map(Body::new);
-        if request.method() == Method::POST && request.uri().path() == EXECUTE {
-            // Past axum's router and its boxed middleware, which take a tenth of the gateway's own time in
-            // a call. Same guard, same handler.
-            let door = &self.door;
-            let handle = |caller, request| {
-                execute::execute(State(door.clone()), caller, request).map(IntoResponse::into_response)
+    fn answer(&self, caller: Caller, mut request: Request) -> Answer<'_> {
+        Box::pin(async move {
+            let request_id = Arc::clone(&caller.request_id);
+            let method = request.method().clone();
+            let response = if method == Method::POST && request.uri().path() == EXECUTE {
+                // Past axum's router and its boxed middleware, which take a tenth of the gateway's own time in
+                // a call. Same handler.
+                let answer = execute::execute(State(self.door.clone()), caller, request);
+                answer.instrument(span(&request_id, &method, EXECUTE)).await.into_response()
+            } else {
+                request.extensions_mut().insert(caller);
+                let Ok(response) = self.router.clone().call(request).await;
+                response
             };
-            return pass(door, Some(connection), EXECUTE, request, handle).await;
-        }
-        request.extensions_mut().insert(connection.clone());
-        let Ok(response) = self.router.clone().call(request).await;
-        response
+            render(response, &request_id, &method)
+        })
+    }
+
+    fn refuse(&self, refusal: Refusal, request_id: &str, method: &Method) -> Response {
+        render(Problem::from(refusal).into_response(), request_id, method)
     }
 }
 
@@ -149,8 +149,22 @@ fn router(door: Door) -> Router {
         .route("/tool", post(execute::execute))
         .route("/add-server", post(servers::add))
         .fallback(no_such_path)
-        .layer(from_fn_with_state(door.clone(), guard))
+        .layer(from_fn(trace))
         .with_state(door)
+}
+
+/// Handles a request in its span.
+async fn trace(request: Request, next: Next) -> Response {
+    let caller: Option<&Caller> = request.extensions().get();
+    // The pattern, not the path: who knows a session's id may use it.
+    let path = request.extensions().get().map_or("unknown", MatchedPath::as_str);
+    let request_id = caller.map_or("", |caller| &caller.request_id);
+    let span = span(request_id, request.method(), path);
+    next.run(request).instrument(span).await
+}
+
+fn span(request_id: &str, method: &Method, path: &str) -> Span {
+    tracing::debug_span!("rest", %request_id, %method, path)
 }
 
 async fn no_such_path() -> Problem {

@@ -10,16 +10,15 @@ use axum::response::Response;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use gateway_core::{Context, Notification, ToolCall};
 use http::HeaderValue;
+use http_server::{Caller, Refusal};
 use hyper::body::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep};
 use tracing::Instrument as _;
 
 use crate::answer;
-use crate::caller::Caller;
 use crate::door::Door;
 use crate::execute;
-use crate::guard::stopping;
 use crate::problem::Problem;
 
 /// As many bytes of events go out in one piece before others get their turn.
@@ -35,20 +34,18 @@ pub(crate) fn stream(
 ) -> Response {
     let period = door.config().event_keep_alive();
     let call = async move {
-        let killed = async {
-            match &caller.killed {
-                Some(killed) => killed.cancelled().await,
-                None => std::future::pending().await,
-            }
-        };
+        let killed = caller.killed();
         let answered = tokio::select! {
             biased;
             answered = door.gateway.call(&context, call) => answered.map_err(Problem::from),
-            () = killed => Err(stopping()),
+            () = killed.cancelled() => Err(Refusal::stopping().into()),
         };
         let mut event = BytesMut::new();
         match answered {
-            Ok(reply) => write_event(&mut event, "result", &execute::write(&caller, &reply).into_bytes()),
+            Ok(reply) => {
+                let answer = execute::write(&caller.request_id, caller.session_id.as_deref(), &reply);
+                write_event(&mut event, "result", &answer.into_bytes());
+            }
             Err(problem) => {
                 problem.log(&caller.request_id);
                 write_event(&mut event, "error", &problem.body(&caller.request_id));

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use gateway_core::{Listener, RawJson, ToolCall, ToolReply};
 use http::HeaderMap;
 use http::header::ACCEPT;
+use http_server::Caller;
 
 use crate::answer;
 use crate::body::{parse, read_json};
-use crate::caller::Caller;
 use crate::door::Door;
 use crate::events;
 use crate::json_text::JsonText;
@@ -53,17 +53,17 @@ pub(crate) async fn execute(State(door): State<Door>, caller: Caller, request: R
     }
     let context = caller.admit_for(&door.gateway, timeout, None).await?;
     let reply = door.gateway.call(&context, call).await?;
-    Ok(answer::json_text(write(&caller, &reply)))
+    Ok(answer::json_text(write(&caller.request_id, caller.session_id.as_deref(), &reply)))
 }
 
 /// Writes [`ExecuteAnswer`].
-pub(crate) fn write(caller: &Caller, reply: &ToolReply) -> JsonText {
+pub(crate) fn write(request_id: &str, session_id: Option<&str>, reply: &ToolReply) -> JsonText {
     let result = ToolResult::of(reply.result.as_str());
     let texts = result.texts.iter().map(|text| text.len() + 2).sum::<usize>();
     let mut text = JsonText::with_capacity(512 + (texts + reply.result.as_bytes().len()).min(64 * 1024));
-    text.syntax("{\"request_id\":").string(&caller.request_id);
+    text.syntax("{\"request_id\":").string(request_id);
     text.syntax(",\"status\":\"completed\",\"timestamp\":").syntax(&unix_seconds(SystemTime::now()));
-    if let Some(session_id) = &caller.session_id {
+    if let Some(session_id) = session_id {
         text.syntax(",\"session_id\":").string(session_id);
     }
     text.syntax(if result.is_error { ",\"result\":{\"success\":false" } else { ",\"result\":{\"success\":true" });
@@ -141,11 +141,10 @@ fn wants_events(headers: &HeaderMap) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use gateway_core::{Credentials, Tool};
+    use gateway_core::Tool;
     use http::HeaderValue;
 
     use super::*;
-    use crate::caller::Page;
 
     #[test]
     fn reads_calls() {
@@ -185,14 +184,6 @@ mod tests {
     #[test]
     fn writes_what_the_type_says() {
         let check = |result: &str, success: bool, content: &str| {
-            let caller = Caller {
-                request_id: "r-\"1".to_owned(),
-                session_id: Some("sess_1".to_owned()),
-                credentials: Credentials::default(),
-                page: Page::None,
-                draining: false,
-                killed: None,
-            };
             let tool = r#"{"name":"t\"","inputSchema":{}}"#.to_owned();
             let tool = Tool::parse(RawJson::parse(tool).expect("JSON")).expect("a tool");
             let reply = ToolReply {
@@ -202,7 +193,7 @@ mod tests {
                 result: RawJson::parse(result.to_owned()).expect("JSON"),
                 era: gateway_core::Era::Legacy,
             };
-            let text = write(&caller, &reply).into_bytes();
+            let text = write("r-\"1", Some("sess_1"), &reply).into_bytes();
             let read: ExecuteAnswer = serde_json::from_slice(&text).expect("the answer is of its type");
             assert_eq!((read.request_id.as_str(), read.status.as_str()), ("r-\"1", "completed"));
             assert_eq!(read.session_id.as_deref(), Some("sess_1"));

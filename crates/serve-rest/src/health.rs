@@ -6,11 +6,10 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use gateway_core::ServerState;
+use http_server::{Caller, Refusal};
 
 use crate::answer;
-use crate::caller::Caller;
 use crate::door::Door;
-use crate::guard::stopping;
 use crate::openapi::{GuardRefusals, Refusals, Stopping};
 use crate::problem::Problem;
 use crate::time::unix_float;
@@ -78,8 +77,8 @@ pub(crate) async fn livez() -> Result<Response, Problem> {
     responses((status = 200, description = "it does", body = ProbeAnswer), GuardRefusals, Stopping),
 )]
 pub(crate) async fn readyz(caller: Caller) -> Result<Response, Problem> {
-    if caller.draining {
-        return Err(stopping());
+    if caller.is_draining() {
+        return Err(Refusal::stopping().into());
     }
     answer::json(&ProbeAnswer { status: "ready" })
 }

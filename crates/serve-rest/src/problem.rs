@@ -9,11 +9,9 @@ use bytes::Bytes;
 use gateway_core::{Error, ErrorKind, RawJson};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
+use http_server::{CLIENT_CLOSED_REQUEST, Refusal, status_of};
 
 use crate::json_text::JsonText;
-
-/// Nginx's status for a client that went away; the registry has none.
-const CLIENT_CLOSED_REQUEST: u16 = 499;
 
 /// An answer that says why there is no other.
 ///
@@ -39,11 +37,6 @@ impl Problem {
     /// 400.
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::of_kind(ErrorKind::InvalidRequest, message)
-    }
-
-    /// 403.
-    pub(crate) fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
-        Self::of_kind(ErrorKind::Forbidden, message)
     }
 
     /// A refusal of a kind that the engine has, too.
@@ -97,32 +90,18 @@ impl From<Error> for Problem {
     }
 }
 
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(refusal.status, refusal.kind, refusal.message)
+    }
+}
+
 impl IntoResponse for Problem {
     /// The status, with the problem in an extension for [`render`].
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(Arc::new(self));
         response
-    }
-}
-
-/// The status of each kind of error: the one place that decides it.
-pub(crate) fn status_of(kind: ErrorKind) -> StatusCode {
-    match kind {
-        ErrorKind::InvalidRequest => StatusCode::BAD_REQUEST,
-        ErrorKind::Unauthenticated => StatusCode::UNAUTHORIZED,
-        ErrorKind::Forbidden => StatusCode::FORBIDDEN,
-        ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::Conflict => StatusCode::CONFLICT,
-        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        ErrorKind::InvalidArguments => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Cancelled => StatusCode::from_u16(CLIENT_CLOSED_REQUEST).expect("499 is in the range of statuses"),
-        ErrorKind::DeadlineExceeded => StatusCode::REQUEST_TIMEOUT,
-        ErrorKind::UpstreamFailed => StatusCode::BAD_GATEWAY,
-        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        ErrorKind::UpstreamTimeout => StatusCode::GATEWAY_TIMEOUT,
-        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

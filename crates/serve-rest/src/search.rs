@@ -5,10 +5,10 @@ use std::time::SystemTime;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use gateway_core::SearchRequest;
+use http_server::Caller;
 
 use crate::answer;
 use crate::body::{SMALL_LIMIT, parse, read_json};
-use crate::caller::Caller;
 use crate::door::Door;
 use crate::openapi::{BodyRefusals, Refusals};
 use crate::problem::Problem;

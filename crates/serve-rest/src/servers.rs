@@ -7,10 +7,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use gateway_core::mcp_servers::{self, Policy, Variables};
 use gateway_core::{Endpoint, ServerSelector, ServerSpec, ServerStatus};
+use http_server::Caller;
 
 use crate::answer;
 use crate::body::{SMALL_LIMIT, parse, read_json};
-use crate::caller::Caller;
 use crate::door::Door;
 use crate::openapi::{BodyRefusals, Refusals};
 use crate::problem::Problem;

@@ -7,10 +7,10 @@ use axum::extract::{RawPathParams, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use gateway_core::{ErrorKind, NewSession, RawJson, SessionStatus};
+use http_server::{Caller, is_session_id};
 
 use crate::answer;
 use crate::body::{SMALL_LIMIT, parse, read_optional_json};
-use crate::caller::{Caller, is_session_id};
 use crate::door::Door;
 use crate::openapi::{BodyRefusals, Refusals, Shortage};
 use crate::problem::Problem;

@@ -3,10 +3,10 @@
 use axum::extract::State;
 use axum::response::Response;
 use gateway_core::ToolEntry;
+use http_server::Caller;
 use memchr::memmem;
 
 use crate::answer;
-use crate::caller::Caller;
 use crate::door::Door;
 use crate::json_text::JsonText;
 use crate::object::Entries;

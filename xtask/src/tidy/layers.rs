@@ -1,4 +1,4 @@
-//! Arrows between crates only point down: core ← leaves ← doors ← app ← binaries.
+//! Arrows between crates only point down: core ← leaves and server ← doors ← app ← binaries.
 
 use std::path::Path;
 
@@ -11,6 +11,8 @@ pub enum Layer {
     Wire,
     /// Transports, routers, stores, queues, authenticators, wrappers.
     Leaf,
+    /// `http-server`: what the doors on HTTP stand on.
+    Server,
     /// The doors.
     Door,
     /// `gateway-app`, which knows all of the above.
@@ -36,6 +38,7 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("xtask", _) => Some(Layer::Xtask),
         ("crates", "gateway-core") => Some(Layer::Core),
         ("crates", "mcp-wire") => Some(Layer::Wire),
+        ("crates", "http-server") => Some(Layer::Server),
         ("crates", "gateway-app") => Some(Layer::App),
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
@@ -69,6 +72,7 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
             Some("only transports and serve-mcp speak MCP's wire")
         }
+        (Layer::Server, to) if to != Layer::Core => Some("the HTTP server knows the engine, and no door or protocol"),
         (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
         (Layer::Door, Layer::Door) => Some("a door never calls a door"),
         (Layer::Door, Layer::Leaf) => Some("a door sees the engine; gateway-app chooses the leaves"),
@@ -98,7 +102,12 @@ mod tests {
             ("transport-stdio", "mcp-wire", true),
             ("mcp-wire", "gateway-core", true),
             ("serve-rest", "gateway-core", true),
+            ("http-server", "gateway-core", true),
+            ("serve-rest", "http-server", true),
+            ("serve-mcp", "http-server", true),
+            ("serve-mcp", "mcp-wire", true),
             ("gateway-app", "serve-rest", true),
+            ("gateway-app", "http-server", true),
             ("gateway-app", "transport-http", true),
             ("gateway-http", "gateway-app", true),
             ("gateway-testkit", "gateway-core", true),
@@ -114,6 +123,12 @@ mod tests {
             ("serve-rest", "serve-mcp", false),
             ("serve-rest", "mcp-wire", false),
             ("gateway-layers", "serve-rest", false),
+            ("gateway-layers", "http-server", false),
+            ("http-server", "serve-rest", false),
+            ("http-server", "mcp-wire", false),
+            ("http-server", "auth-api-key", false),
+            ("gateway-http", "http-server", false),
+            ("gateway-testkit", "http-server", false),
             ("serve-rest", "gateway-app", false),
             ("gateway-http", "serve-rest", false),
             ("gateway-http", "gateway-testkit", false),

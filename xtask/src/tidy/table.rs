@@ -37,6 +37,7 @@ fn title(layer: Layer) -> &'static str {
         Layer::Core => "core",
         Layer::Wire => "wire",
         Layer::Leaf => "leaf",
+        Layer::Server => "server",
         Layer::Door => "door",
         Layer::App => "app",
         Layer::Binary => "binary",

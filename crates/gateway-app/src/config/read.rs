@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
+use http_server::{BodyLimits, HttpServerConfig};
 use router_keyword::KeywordConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
@@ -41,6 +42,7 @@ fn half_of_the_processors() -> NonZeroUsize {
 /// Reads everything. A setting with a mistake has its default; the reader knows of the mistake.
 pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
     let (address, second_address) = address(reader);
+    let server = server(reader);
     let rest = rest(reader);
     let grace = reader.number("server.grace_ms", 0..=DAY_MS, 10_000);
     let threads = reader.count("server.threads", 0..=1024, 0);
@@ -56,6 +58,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
         api_key,
         grace: Duration::from_millis(grace),
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
+        server,
         rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
         engine,
         servers,
@@ -110,8 +113,8 @@ fn api_key(reader: &mut Reader<'_>) -> Option<Secret> {
     Some(key)
 }
 
-fn rest(reader: &mut Reader<'_>) -> RestConfig {
-    let default = RestConfig::default();
+fn server(reader: &mut Reader<'_>) -> HttpServerConfig {
+    let default = HttpServerConfig::default();
     let allowed_hosts = reader.texts("server.allowed_hosts", &default.allowed_hosts);
     if let Some(host) = allowed_hosts.iter().find(|host| !is_host(host)) {
         let problem = format!("has {host:?}; a host is a name as in gateway.example, with or without :port");
@@ -128,22 +131,30 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         let problem = format!("has {origin:?}; an origin is as in https://app.example:8443");
         reader.mistake("server.admin_origins", problem);
     }
-    RestConfig {
+    HttpServerConfig {
         allowed_hosts,
         allowed_origins,
         admin_origins,
-        // From the whole environment, which is not known here.
-        variables: default.variables,
-        server_limits: default.server_limits,
-        body_limit_bytes: reader.count("server.body_limit_bytes", 1024..=GIB, default.body_limit_bytes),
-        body_timeout_ms: time_ms(reader, "server.body_timeout_ms", default.body_timeout_ms),
         header_limit_bytes: reader.count("server.header_limit_bytes", 8192..=1 << 20, default.header_limit_bytes),
         max_headers: reader.count("server.max_headers", 16..=10_000, default.max_headers),
         keep_alive_ms: time_ms(reader, "server.keep_alive_ms", default.keep_alive_ms),
         write_timeout_ms: time_ms(reader, "server.write_timeout_ms", default.write_timeout_ms),
         max_connections: reader.count("server.max_connections", 1..=1_000_000, default.max_connections),
+    }
+}
+
+fn rest(reader: &mut Reader<'_>) -> RestConfig {
+    let default = RestConfig::default();
+    RestConfig {
+        // From the whole environment, which is not known here.
+        variables: default.variables,
+        server_limits: default.server_limits,
+        body: BodyLimits {
+            bytes: reader.count("server.body_limit_bytes", 1024..=GIB, default.body.bytes),
+            timeout_ms: time_ms(reader, "server.body_timeout_ms", default.body.timeout_ms),
+            nesting: reader.count("server.max_nesting", 8..=10_000, default.body.nesting),
+        },
         max_timeout_ms: time_ms(reader, "server.max_timeout_ms", default.max_timeout_ms),
-        max_nesting: reader.count("server.max_nesting", 8..=10_000, default.max_nesting),
         event_keep_alive_ms: time_ms(reader, "server.event_keep_alive_ms", default.event_keep_alive_ms),
         max_waiting_events: reader.count("server.max_waiting_events", 1..=1_000_000, default.max_waiting_events),
     }

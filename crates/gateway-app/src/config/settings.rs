@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use gateway_core::{EngineConfig, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
+use http_server::HttpServerConfig;
 use router_keyword::KeywordConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
@@ -25,6 +26,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Worker threads.
     pub threads: NonZeroUsize,
+    /// The HTTP server that the doors share.
+    pub server: HttpServerConfig,
     /// The REST door.
     pub rest: RestConfig,
     /// The engine.

@@ -22,7 +22,7 @@ fn the_later_layer_counts() {
     assert_eq!(port(&scene), 1004);
     // What the later layers do not say stays.
     let settings = scene.load().expect("no mistakes").settings;
-    assert_eq!((settings.rest.max_headers, settings.engine.max_sessions), (50, 7));
+    assert_eq!((settings.server.max_headers, settings.engine.max_sessions), (50, 7));
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn another_file_takes_the_place_of_the_usual_one() {
         .file("other.toml", "[server]\nmax_headers = 50\n")
         .arguments(|arguments| arguments.config = Some("other.toml".into()));
     let settings = scene.load().expect("no mistakes").settings;
-    assert_eq!((settings.address.port(), settings.rest.max_headers), (8000, 50));
+    assert_eq!((settings.address.port(), settings.server.max_headers), (8000, 50));
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn variables_reach_every_setting() {
     assert_eq!(settings.address.to_string(), "[::1]:8000");
     assert_eq!(settings.api_key.expect("a key").expose(), "0123");
     assert_eq!(settings.log.level, LogLevel::Warn);
-    assert_eq!(settings.rest.allowed_hosts, ["a.example", "b.example:1"]);
+    assert_eq!(settings.server.allowed_hosts, ["a.example", "b.example:1"]);
     assert!(!settings.servers.watch);
     assert_eq!(settings.engine.command_servers, CommandServers::Never);
     assert_eq!(settings.engine.prefix, Prefix::OnCollision);

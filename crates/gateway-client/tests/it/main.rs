@@ -8,8 +8,9 @@ use auth_api_key::ApiKeyAuth;
 use gateway_client::{CallEvent, Error, GatewayClient, HealthStatus, NewSession, SearchRequest, ServerState, ToolCall};
 use gateway_core::{GatewayBuilder, Secret};
 use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, spec};
+use http_server::{HttpServer, HttpServerConfig, serve};
 use router_keyword::KeywordRouter;
-use serve_rest::{Metrics, RestConfig, RestDoor, serve};
+use serve_rest::{Metrics, RestConfig, RestDoor};
 use session_store_memory::MemoryStore;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,8 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let metrics = Metrics::new("text/plain", || "up 1\n".to_owned());
     let door = RestDoor::new(gateway, RestConfig::default(), metrics);
-    tokio::spawn(async move { serve(listener, door, CancellationToken::new(), Duration::ZERO).await });
+    let server = HttpServer::new(HttpServerConfig::default(), Arc::new(door));
+    tokio::spawn(async move { serve(listener, server, CancellationToken::new(), Duration::ZERO).await });
     (GatewayClient::new(url).unwrap(), demo)
 }
 

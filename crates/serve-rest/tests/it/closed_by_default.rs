@@ -1,7 +1,9 @@
 //! Attacks on a gateway that runs on its user's machine, and what refuses each of them.
 
 use gateway_core::{CommandServers, EngineConfig};
-use serve_rest::{Lookup, RestConfig};
+use http_server::HttpServerConfig;
+use serve_rest::{Lookup, Metrics, RestConfig, RestDoor};
+use tower::ServiceExt as _;
 
 use crate::harness::{Door, Request, Setup};
 
@@ -15,13 +17,20 @@ fn rest(change: impl FnOnce(&mut RestConfig)) -> Setup {
     setup
 }
 
+fn server(change: impl FnOnce(&mut HttpServerConfig)) -> Setup {
+    let mut setup = Setup::default();
+    change(&mut setup.server);
+    setup
+}
+
 fn list(entries: &[&str]) -> Vec<String> {
     entries.iter().map(|entry| (*entry).to_owned()).collect()
 }
 
 #[tokio::test]
 async fn a_rebound_name_is_refused() {
-    let door = Door::with(rest(|rest| rest.allowed_hosts = list(&["gateway.example", "port.example:8443"]))).await;
+    let door =
+        Door::with(server(|server| server.allowed_hosts = list(&["gateway.example", "port.example:8443"]))).await;
     let check = async |host: &str, allowed: bool| {
         let answer = door.ask(&Request::post("/mcp/search", SEARCH).with("Host", host)).await;
         if allowed {
@@ -64,7 +73,7 @@ async fn a_host_that_can_be_read_two_ways_is_refused() {
 #[tokio::test]
 async fn pages_of_other_origins_are_refused() {
     let check = async |allowed: &[&str], origin: &str, expected: bool| {
-        let door = Door::with(rest(|rest| rest.allowed_origins = list(allowed))).await;
+        let door = Door::with(server(|server| server.allowed_origins = list(allowed))).await;
         for request in
             [Request::post("/mcp/search", SEARCH), Request::new("GET", "/mcp/tools"), Request::new("GET", "/health")]
         {
@@ -160,7 +169,7 @@ async fn forms_and_plain_text_are_refused() {
 
 #[tokio::test]
 async fn pages_never_change_servers_unless_listed_for_it() {
-    let door = Door::with(rest(|rest| rest.admin_origins = list(&["https://admin.example"]))).await;
+    let door = Door::with(server(|server| server.admin_origins = list(&["https://admin.example"]))).await;
     let remove = r#"{"server_name":"demo"}"#;
     for (path, body) in [("/mcp/servers/add", ADD_URL), ("/add-server", ADD_URL), ("/mcp/servers/remove", remove)] {
         let request = Request::post(path, body);
@@ -181,7 +190,7 @@ async fn pages_never_change_servers_unless_listed_for_it() {
 
 #[tokio::test]
 async fn only_a_program_on_this_machine_starts_programs_without_a_key() {
-    let door = Door::with(rest(|rest| rest.allowed_hosts = list(&["gateway.example"]))).await;
+    let door = Door::with(server(|server| server.allowed_hosts = list(&["gateway.example"]))).await;
     let request = Request::post("/mcp/servers/add", ADD_COMMAND);
     let strangers = [
         request.clone().with("Forwarded", "for=203.0.113.1"),
@@ -314,7 +323,7 @@ async fn without_the_key_nothing_is_told() {
 
 #[tokio::test]
 async fn a_body_that_is_too_long_is_refused() {
-    let door = Door::with(rest(|rest| rest.body_limit_bytes = 100_000)).await;
+    let door = Door::with(rest(|rest| rest.body.bytes = 100_000)).await;
     let body = |length: usize| format!(r#"{{"tool_name":"echo","args":{{"x":"{}"}}}}"#, "x".repeat(length));
     door.post("/mcp/execute", &body(90_000)).await.ok();
     door.post("/mcp/execute", &body(100_001)).await.problem(413, "too_large");
@@ -354,7 +363,7 @@ async fn strangers_cannot_make_the_gateway_read_long_bodies() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let door = Door::with(rest(|rest| rest.body_timeout_ms = 100)).await;
+    let door = Door::with(rest(|rest| rest.body.timeout_ms = 100)).await;
     let mut connection = door.connect().await;
     connection.send("POST /mcp/execute HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{\"tool").await;
     connection.answer(false).await.problem(408, "deadline_exceeded");
@@ -404,12 +413,37 @@ async fn long_and_many_headers_are_refused() {
 
 #[tokio::test]
 async fn headers_that_do_not_come_are_not_waited_for() {
-    let door = Door::with(rest(|rest| rest.keep_alive_ms = 100)).await;
+    let door = Door::with(server(|server| server.keep_alive_ms = 100)).await;
     let mut connection = door.connect().await;
     connection.send("GET /mcp/tools HTTP/1.1\r\nHost: local").await;
     assert!(connection.try_answer(false).await.is_none_or(|answer| answer.status == 408));
     let mut connection = door.connect().await;
     assert!(connection.is_closed().await);
+}
+
+#[tokio::test]
+async fn the_router_has_the_guard_and_knows_no_local_caller() {
+    let door = Door::open().await;
+    let metrics = Metrics::new("text/x-numbers", String::new);
+    let rest = RestDoor::new(door.gateway.clone(), RestConfig::default(), metrics);
+    let router = rest.into_router(HttpServerConfig::default());
+    let ask = async |method: &str, path: &str, host: &str, body: &'static str| {
+        let request = http::Request::builder().method(method).uri(path).header("Host", host);
+        let response = router.clone().oneshot(request.body(axum::body::Body::from(body)).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        assert!(parts.headers.contains_key("x-request-id"));
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status.as_u16(), serde_json::from_slice::<serde_json::Value>(&body).unwrap())
+    };
+    let (status, answer) = ask("POST", "/mcp/execute", "localhost", r#"{"tool_name":"echo"}"#).await;
+    assert_eq!((status, &answer["status"]), (200, &"completed".into()));
+    let (status, answer) = ask("POST", "/mcp/execute", "evil.example", r#"{"tool_name":"echo"}"#).await;
+    assert_eq!((status, &answer["kind"]), (403, &"forbidden".into()));
+    let (status, answer) = ask("GET", "/mcp/execute", "localhost", "").await;
+    assert_eq!((status, &answer["kind"]), (405, &"method_not_allowed".into()));
+    let (status, answer) = ask("POST", "/mcp/servers/add", "localhost", ADD_COMMAND).await;
+    assert_eq!((status, &answer["failed_servers"][0]["name"]), (200, &"evil".into()));
+    assert_eq!(door.demo.calls(), 1);
 }
 
 #[tokio::test]

@@ -9,9 +9,10 @@ use async_trait::async_trait;
 use auth_api_key::ApiKeyAuth;
 use gateway_core::{Connect, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream};
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
+use http_server::{HttpServer, HttpServerConfig, serve};
 use router_keyword::KeywordRouter;
 use serde_json::Value;
-use serve_rest::{Metrics, RestConfig, RestDoor, serve};
+use serve_rest::{Metrics, RestConfig, RestDoor};
 use session_store_memory::MemoryStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -32,6 +33,7 @@ pub struct Door {
 
 /// How a door is started.
 pub struct Setup {
+    pub server: HttpServerConfig,
     pub rest: RestConfig,
     pub engine: EngineConfig,
     pub key: Option<&'static str>,
@@ -43,6 +45,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
+            server: HttpServerConfig::default(),
             rest: RestConfig::default(),
             engine: EngineConfig::default(),
             key: None,
@@ -118,8 +121,9 @@ impl Door {
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new("text/x-numbers", || "gateway_up 1\n".to_owned());
         let door = RestDoor::new(gateway.clone(), setup.rest, metrics);
+        let server = HttpServer::new(setup.server, Arc::new(door));
         let (stop, grace) = (shutdown.clone(), setup.grace);
-        let serving = tokio::spawn(async move { serve(listener, door, stop, grace).await });
+        let serving = tokio::spawn(async move { serve(listener, server, stop, grace).await });
         Self { address, demo, gateway, shutdown, serving }
     }
 

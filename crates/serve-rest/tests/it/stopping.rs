@@ -122,7 +122,7 @@ async fn under_load_every_accepted_request_is_answered() {
 #[tokio::test]
 async fn connections_beyond_the_limit_wait() {
     let mut setup = Setup::default();
-    setup.rest.max_connections = 2;
+    setup.server.max_connections = 2;
     let door = Door::with(setup).await;
     let mut first = door.connect().await;
     let mut second = door.connect().await;

@@ -1,4 +1,4 @@
-//! Running the door on a listener, and stopping it so that no request is lost.
+//! Running the server on a listener, and stopping it so that no request is lost.
 
 use std::convert::Infallible;
 use std::io;
@@ -7,6 +7,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,8 +19,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::caller::Connection;
-use crate::door::RestDoor;
+use crate::connection::Connection;
+use crate::server::HttpServer;
 use crate::write_deadline::WriteDeadline;
 
 /// When the gateway stops, a connection without a request is kept so long: its client may have sent one
@@ -32,7 +34,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// client may lose the answer that it has not read yet.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// Runs `door` on `listener` until `shutdown` is cancelled.
+/// Runs `server` on `listener` until `shutdown` is cancelled.
 ///
 /// Then it stops accepting; connections that the kernel had accepted are served. Requests under way have
 /// `grace` to end. Those that have not are dropped, which cancels their calls, and answered 503. Returns when
@@ -42,12 +44,12 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Where the listener cannot be emptied at the end. A connection that fails is none.
 pub async fn serve(
     listener: TcpListener,
-    door: RestDoor,
+    server: HttpServer,
     shutdown: CancellationToken,
     grace: Duration,
 ) -> io::Result<()> {
-    let places = Arc::new(Semaphore::new(door.config().max_connections.clamp(1, Semaphore::MAX_PERMITS)));
-    let server = Server::new(door, &shutdown);
+    let places = Arc::new(Semaphore::new(server.config().max_connections.clamp(1, Semaphore::MAX_PERMITS)));
+    let connections = Connections::new(server, shutdown.clone());
     loop {
         let place = tokio::select! {
             biased;
@@ -60,7 +62,7 @@ pub async fn serve(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => server.start(stream, peer, Some(place)),
+            Ok((stream, peer)) => connections.start(stream, peer, Some(place)),
             Err(error) if is_of_one_connection(&error) => tracing::debug!(%error, "a connection was not accepted"),
             Err(error) => {
                 // Mostly too many open files. Others must close theirs first.
@@ -71,24 +73,24 @@ pub async fn serve(
             }
         }
     }
-    let drained = server.drain_backlog(listener);
-    server.stop(grace).await;
+    let drained = connections.drain_backlog(listener);
+    connections.stop(grace).await;
     drained
 }
 
 /// What all connections of one listener share.
-struct Server {
-    door: RestDoor,
+struct Connections {
+    server: Arc<HttpServer>,
     http: http1::Builder,
     write_timeout: Duration,
     draining: CancellationToken,
     killed: CancellationToken,
-    connections: TaskTracker,
+    tasks: TaskTracker,
 }
 
-impl Server {
-    fn new(door: RestDoor, shutdown: &CancellationToken) -> Self {
-        let config = door.config();
+impl Connections {
+    fn new(server: HttpServer, draining: CancellationToken) -> Self {
+        let config = server.config();
         let mut http = http1::Builder::new();
         // The guard answers what is over the configured limits; these are for what it never sees.
         http.timer(TokioTimer::new())
@@ -97,11 +99,11 @@ impl Server {
             .max_header_size(config.header_limit_bytes.saturating_mul(2).max(64 * 1024));
         Self {
             write_timeout: config.write_timeout(),
-            door,
+            server: Arc::new(server),
             http,
-            draining: shutdown.clone(),
+            draining,
             killed: CancellationToken::new(),
-            connections: TaskTracker::new(),
+            tasks: TaskTracker::new(),
         }
     }
 
@@ -114,13 +116,12 @@ impl Server {
         let about = Connection {
             peer,
             local: stream.local_addr().ok(),
-            draining: self.draining.clone(),
-            // Of its own, so that requests of different connections do not meet at one lock.
+            draining: self.draining.child_token(),
             killed: self.killed.child_token(),
         };
         let stream = WriteDeadline::new(stream, self.write_timeout);
-        let connection = run(self.http.clone(), self.door.clone(), stream, about);
-        self.connections.spawn(async move {
+        let connection = run(self.http.clone(), Arc::clone(&self.server), stream, Arc::new(about));
+        self.tasks.spawn(async move {
             connection.await;
             drop(place);
         });
@@ -139,22 +140,19 @@ impl Server {
 
     /// Waits for all connections, at most `grace` for those with requests under way.
     async fn stop(&self, grace: Duration) {
-        self.connections.close();
-        if tokio::time::timeout(grace, self.connections.wait()).await.is_err() {
-            tracing::warn!(connections = self.connections.len(), "the grace period is over; cancelling what is left");
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "the grace period is over; cancelling what is left");
             self.killed.cancel();
-            self.connections.wait().await;
+            self.tasks.wait().await;
         }
     }
 }
 
 /// Serves one connection to its end.
-async fn run(http: http1::Builder, door: RestDoor, stream: WriteDeadline<TcpStream>, about: Connection) {
-    let Connection { draining, killed, .. } = about.clone();
-    let shared = Arc::new((door, about));
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        Box::pin(async move { Ok::<_, Infallible>(shared.0.answer(request, &shared.1).await) })
+async fn run(http: http1::Builder, server: Arc<HttpServer>, stream: WriteDeadline<TcpStream>, about: Arc<Connection>) {
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        server.answer_on(&about, request.map(Body::new)).map(Ok::<_, Infallible>)
     });
     let mut connection = http.serve_connection(TokioIo::new(stream), service);
     let ended = {
@@ -162,12 +160,12 @@ async fn run(http: http1::Builder, door: RestDoor, stream: WriteDeadline<TcpStre
         tokio::select! {
             biased;
             ended = serving => Some(ended),
-            () = draining.cancelled() => None,
+            () = about.draining.cancelled() => None,
         }
     };
     let ended = match ended {
         Some(ended) => Some(ended),
-        None => drain(&mut connection, &killed).await,
+        None => drain(&mut connection, &about.killed).await,
     };
     match ended {
         None => tracing::debug!("a connection was cut off at the end of the grace period"),
@@ -175,7 +173,7 @@ async fn run(http: http1::Builder, door: RestDoor, stream: WriteDeadline<TcpStre
             if let Err(error) = ended {
                 tracing::debug!(%error, "a connection ended early");
             }
-            linger(connection.into_parts().io.into_inner().into_inner(), &killed).await;
+            linger(connection.into_parts().io.into_inner().into_inner(), &about.killed).await;
         }
     }
 }
@@ -186,14 +184,10 @@ async fn drain<S>(
     killed: &CancellationToken,
 ) -> Option<hyper::Result<()>>
 where
-    S: hyper::service::HttpService<Incoming, ResBody = axum::body::Body> + Unpin,
+    S: hyper::service::HttpService<Incoming, ResBody = Body> + Unpin,
     S::Future: Unpin,
     S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let last_words = async {
-        killed.cancelled().await;
-        tokio::time::sleep(LAST_WORDS).await;
-    };
     tokio::select! {
         biased;
         ended = std::future::poll_fn(|task| connection.poll_without_shutdown(task)) => return Some(ended),
@@ -204,8 +198,14 @@ where
     Pin::new(&mut *connection).graceful_shutdown();
     tokio::select! {
         biased;
+        ended = std::future::poll_fn(|task| connection.poll_without_shutdown(task)) => return Some(ended),
+        () = killed.cancelled() => {}
+    }
+    // Polled once more from here: that is when a request under way notices that its time is over.
+    tokio::select! {
+        biased;
         ended = std::future::poll_fn(|task| connection.poll_without_shutdown(task)) => Some(ended),
-        () = last_words => None,
+        () = tokio::time::sleep(LAST_WORDS) => None,
     }
 }
 

@@ -1,9 +1,11 @@
 //! What the guard reads from a request's head, in one pass over its headers.
 
-use axum::extract::Request;
-use http::HeaderValue;
+use std::sync::Arc;
 
-use crate::problem::Problem;
+use http::{HeaderValue, Request};
+use uuid::Uuid;
+
+use crate::refusal::Refusal;
 
 /// A header that counts only where it stands alone: proxies and servers disagree about which of two
 /// equal ones is meant, and attackers live on that.
@@ -27,14 +29,14 @@ impl<'a> Single<'a> {
     }
 
     /// Its text.
-    pub(crate) fn text(self, name: &'static str) -> Result<Option<&'a str>, Problem> {
+    pub(crate) fn text(self, name: &'static str) -> Result<Option<&'a str>, Refusal> {
         match self {
             Self::Absent => Ok(None),
             Self::Once(value) => match value.to_str() {
                 Ok(text) => Ok(Some(text)),
-                Err(_) => Err(Problem::invalid(format!("the header {name} must be visible ASCII"))),
+                Err(_) => Err(Refusal::invalid(format!("the header {name} must be visible ASCII"))),
             },
-            Self::Repeated => Err(Problem::invalid(format!("the header {name} must not be repeated"))),
+            Self::Repeated => Err(Refusal::invalid(format!("the header {name} must not be repeated"))),
         }
     }
 
@@ -77,7 +79,7 @@ pub(crate) struct Size {
 
 impl<'a> Head<'a> {
     /// Reads the head of `request`.
-    pub(crate) fn of(request: &'a Request) -> Self {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Self {
         let mut head = Self::default();
         let uri = request.uri();
         head.size.bytes = uri.path().len() + uri.query().map_or(0, str::len);
@@ -105,15 +107,15 @@ impl<'a> Head<'a> {
     }
 
     /// The request's id: the caller's, where it has a harmless form, else a new one.
-    pub(crate) fn request_id(&self) -> String {
+    pub(crate) fn request_id(&self) -> Arc<str> {
         let safe = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~:/+=@".contains(&byte);
         let given = match self.request_id {
             Single::Once(value) => value.to_str().ok(),
             Single::Absent | Single::Repeated => None,
         };
         match given.filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(safe)) {
-            Some(id) => id.to_owned(),
-            None => uuid::Uuid::now_v7().to_string(),
+            Some(id) => Arc::from(id),
+            None => Arc::from(&*Uuid::now_v7().hyphenated().encode_lower(&mut Uuid::encode_buffer())),
         }
     }
 }
