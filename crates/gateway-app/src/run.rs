@@ -11,6 +11,7 @@ use std::time::Duration;
 use gateway_core::{Error, ErrorKind, Gateway, Result};
 use gateway_layers::METRICS_CONTENT_TYPE;
 use http_server::HttpServer;
+use serve_mcp::McpDoor;
 use serve_rest::{Metrics, RestDoor};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
@@ -48,10 +49,15 @@ pub async fn run(loaded: Loaded) -> Result<()> {
 
     let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
     let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
-    let server = HttpServer::new(settings.server.clone(), Arc::new(rest));
+    let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
+    let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
     let stop = CancellationToken::new();
     let serve = |listener| http_server::serve(listener, server.clone(), stop.clone(), settings.grace);
-    let mut serving = pin!(serve_all(serve(listener), second.map(serve), &stop));
+    let serving = async {
+        let (served, ()) = tokio::join!(serve_all(serve(listener), second.map(serve), &stop), mcp.tend(&stop));
+        served
+    };
+    let mut serving = pin!(serving);
     let served = tokio::select! {
         served = &mut serving => Some(served),
         () = follow(&loaded, &gateway) => None,

@@ -8,6 +8,7 @@ use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, Server
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::{BodyLimits, HttpServerConfig};
 use router_keyword::KeywordConfig;
+use serve_mcp::{Binding, Expose, McpConfig};
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
@@ -32,6 +33,12 @@ const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
 const PREFIXES: [(&str, Prefix); 3] =
     [("always", Prefix::Always), ("on-collision", Prefix::OnCollision), ("never", Prefix::Never)];
 
+/// What MCP clients see, as the configuration writes it.
+const EXPOSURES: [(&str, Expose); 2] = [("search", Expose::Search), ("all", Expose::All)];
+
+/// Which servers an MCP client gets, as the configuration writes it.
+const BINDINGS: [(&str, Binding); 2] = [("shared", Binding::Shared), ("own", Binding::Own)];
+
 /// Upstream programs and callers on the same machine need the other half; and a call costs less when it does
 /// not change processors on its way.
 fn half_of_the_processors() -> NonZeroUsize {
@@ -52,6 +59,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
     let command_servers = reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
     let prefix = reader.choice("servers.prefix", &PREFIXES, Prefix::default());
     let engine = engine(reader, command_servers, prefix);
+    let mcp = mcp(reader, &rest);
     Settings {
         address,
         second_address,
@@ -60,6 +68,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
         server,
         rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
+        mcp,
         engine,
         servers,
         stdio: stdio(reader),
@@ -157,6 +166,29 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         max_timeout_ms: time_ms(reader, "server.max_timeout_ms", default.max_timeout_ms),
         event_keep_alive_ms: time_ms(reader, "server.event_keep_alive_ms", default.event_keep_alive_ms),
         max_waiting_events: reader.count("server.max_waiting_events", 1..=1_000_000, default.max_waiting_events),
+    }
+}
+
+fn mcp(reader: &mut Reader<'_>, rest: &RestConfig) -> McpConfig {
+    let default = McpConfig::default();
+    let ttl_seconds = reader.number("mcp.session_ttl_seconds", 1..=30 * DAY_MS / 1000, default.session_ttl_ms / 1000);
+    McpConfig {
+        expose: reader.choice("mcp.expose", &EXPOSURES, default.expose),
+        pinned: reader.texts("mcp.pinned", &default.pinned),
+        binding: reader.choice("mcp.session", &BINDINGS, default.binding),
+        page_size: reader.count("mcp.page_size", 1..=1_000_000, default.page_size),
+        session_ttl_ms: ttl_seconds * 1000,
+        max_sessions: reader.count("mcp.max_sessions", 0..=10_000_000, default.max_sessions),
+        resume_window_ms: reader.number("mcp.resume_window_ms", 0..=DAY_MS, default.resume_window_ms),
+        input_window_ms: time_ms(reader, "mcp.input_window_ms", default.input_window_ms),
+        first_list_patience_ms: reader.number(
+            "mcp.first_list_patience_ms",
+            0..=DAY_MS,
+            default.first_list_patience_ms,
+        ),
+        keep_alive_ms: rest.event_keep_alive_ms,
+        max_waiting_events: rest.max_waiting_events,
+        body: rest.body,
     }
 }
 

@@ -9,6 +9,7 @@ use gateway_core::{EngineConfig, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::HttpServerConfig;
 use router_keyword::KeywordConfig;
+use serve_mcp::McpConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub server: HttpServerConfig,
     /// The REST door.
     pub rest: RestConfig,
+    /// The MCP door.
+    pub mcp: McpConfig,
     /// The engine.
     pub engine: EngineConfig,
     /// The servers file.

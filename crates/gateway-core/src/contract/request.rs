@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -240,9 +241,9 @@ impl Question {
         self.answer.is_closed()
     }
 
-    /// Returns when the server no longer waits for the answer.
-    pub async fn withdrawn(&mut self) {
-        self.answer.closed().await;
+    /// Ready when the server no longer waits for the answer.
+    pub fn poll_withdrawn(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        self.answer.poll_closed(task)
     }
 }
 
@@ -285,7 +286,7 @@ mod tests {
             let _ = futures_util::poll!(asking);
         }
         let mut question = ends.questions.recv().await.expect("it was sent");
-        question.withdrawn().await;
+        std::future::poll_fn(|task| question.poll_withdrawn(task)).await;
         assert!(question.is_withdrawn());
     }
 
