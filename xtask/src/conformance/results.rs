@@ -19,8 +19,16 @@ pub struct Check {
     pub details: Value,
 }
 
-/// The checks of every scenario that ran. The suite puts `prefix` before their names.
-pub fn read(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<Check>>, String> {
+/// A scenario that ran.
+#[derive(Debug, Default)]
+pub struct Scenario {
+    pub checks: Vec<Check>,
+    /// The last that the client wrote to standard error, where the suite had one.
+    pub last_words: Option<String>,
+}
+
+/// Every scenario that ran. The suite puts `prefix` before their names.
+pub fn read(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Scenario>, String> {
     let mut scenarios = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(current) = folders.pop() {
@@ -32,7 +40,10 @@ pub fn read(folder: &Path, prefix: &str) -> Result<BTreeMap<String, Vec<Check>>,
             } else if path.file_name().is_some_and(|name| name == "checks.json") {
                 // A scenario's name may have a slash, and is then two folders.
                 let name = current.strip_prefix(folder).unwrap_or(&current).to_string_lossy();
-                scenarios.insert(scenario(&name, prefix).to_owned(), checks(&path)?);
+                let said = fs::read_to_string(current.join("stderr.txt")).unwrap_or_default();
+                let last_words = said.lines().rfind(|line| !line.trim().is_empty()).map(str::to_owned);
+                let ran = Scenario { checks: checks(&path)?, last_words };
+                scenarios.insert(scenario(&name, prefix).to_owned(), ran);
             }
         }
     }

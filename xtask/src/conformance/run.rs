@@ -74,7 +74,7 @@ impl Stage<'_> {
         let known = expected::read(&list, run.role.name())?;
         let required = self.required(run)?;
         self.check_names(run, &known)?;
-        let mut suite = Suite::new(self.peers, &self.folder(run).join("results"))?;
+        let mut suite = Suite::new(self.peers, &self.folder(run))?;
         let log = suite.log();
         let command = suite.command();
         command.arg(run.role.name());
@@ -94,11 +94,11 @@ impl Stage<'_> {
             return Ok(Some(Outcome { mistakes, ..failed }));
         }
         let prefix = if run.role == Role::Client { "" } else { "server-" };
-        let seen = results::read(&self.folder(run).join("results"), prefix)?;
+        let seen = results::read(&self.folder(run), prefix)?;
         let mut outcome = Outcome::judge(&required, &seen, &known);
         outcome.run = run.to_string();
         if matches!(run.role, Role::Server(_)) {
-            outcome.mistakes.extend(missing_tools(seen.get("tools-list").map_or(&[], Vec::as_slice)));
+            outcome.mistakes.extend(missing_tools(seen.get("tools-list").map_or(&[], |ran| &ran.checks)));
         }
         report(&outcome, &log);
         Ok(Some(outcome))
@@ -147,7 +147,7 @@ impl Stage<'_> {
                 command.args(["--host", "127.0.0.1", "--port", "0", "--servers", "servers.json"]);
                 command.envs(GATEWAY_VARIABLES).current_dir(&folder);
                 let (mut service, url) = self.start("the gateway", &mut command)?;
-                if let Err(why) = wait_until_ready(&url) {
+                if let Err(why) = wait_until_ready(&url, self.signals) {
                     return Err(format!("{why}\n{}", service.last_words()));
                 }
                 services.push(service);
@@ -191,11 +191,14 @@ impl Stage<'_> {
 }
 
 /// Waits until the gateway knows the tools of its server.
-fn wait_until_ready(url: &str) -> Result<(), String> {
+fn wait_until_ready(url: &str, signals: &mut Signals) -> Result<(), String> {
     let deadline = Instant::now() + READY_LIMIT;
     while Instant::now() < deadline {
         if get(url, "/mcp/servers").is_ok_and(|answer| answer.contains(r#""state":"ready""#)) {
             return Ok(());
+        }
+        if signals.pending().next().is_some() {
+            return Err("interrupted".to_owned());
         }
         thread::sleep(GLANCE);
     }

@@ -29,9 +29,11 @@ impl Suite {
         if folder.exists() {
             fs::remove_dir_all(folder).map_err(failed)?;
         }
-        fs::create_dir_all(folder).map_err(failed)?;
+        // What is killed cannot tidy up; so it has its temporary files here.
+        let temporary = folder.join("tmp");
+        fs::create_dir_all(&temporary).map_err(failed)?;
         let mut command = Command::new(peers.folder.join("bin/mcp-conformance"));
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).env("TMPDIR", temporary);
         Ok(Self { command, folder: folder.to_owned() })
     }
 

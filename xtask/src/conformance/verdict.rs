@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expected::Entry;
-use super::results::Check;
+use super::results::{Check, Scenario};
 
 /// How a run ended.
 #[derive(Debug, Default)]
@@ -30,19 +30,25 @@ enum End {
 
 impl Outcome {
     /// Judges what the suite saw.
-    pub fn judge(required: &[String], seen: &BTreeMap<String, Vec<Check>>, expected: &[Entry]) -> Self {
+    pub fn judge(required: &[String], seen: &BTreeMap<String, Scenario>, expected: &[Entry]) -> Self {
         let mut outcome = Self { required: required.len(), ..Self::default() };
         for scenario in required {
             let entries: Vec<&Entry> = expected.iter().filter(|entry| entry.scenario == *scenario).collect();
-            match end(scenario, seen.get(scenario), &entries) {
+            let ran = seen.get(scenario);
+            match end(scenario, ran.map(|ran| ran.checks.as_slice()), &entries) {
                 End::Passed => outcome.passed += 1,
                 End::Expected => outcome.expected += 1,
-                End::Mistake(what) => outcome.mistakes.push(what),
+                End::Mistake(mut what) => {
+                    if let Some(words) = ran.and_then(|ran| ran.last_words.as_ref()) {
+                        what.push_str(&format!("\n  its client's last words: {words}"));
+                    }
+                    outcome.mistakes.push(what);
+                }
             }
         }
         let others = seen.iter().filter(|(name, _)| !required.contains(name));
         outcome.beside =
-            others.filter(|(_, checks)| checks.iter().any(has_failed)).map(|(name, _)| name.clone()).collect();
+            others.filter(|(_, ran)| ran.checks.iter().any(has_failed)).map(|(name, _)| name.clone()).collect();
         outcome
     }
 
@@ -56,7 +62,7 @@ impl Outcome {
     }
 }
 
-fn end(scenario: &str, checks: Option<&Vec<Check>>, entries: &[&Entry]) -> End {
+fn end(scenario: &str, checks: Option<&[Check]>, entries: &[&Entry]) -> End {
     let Some(checks) = checks else {
         return End::Mistake(format!("{scenario}: did not run"));
     };
@@ -110,10 +116,10 @@ mod tests {
 
     /// Scenarios and their checks, as `scenario id STATUS`; entries as they stand in the file.
     fn judge(seen: &[&str], expected: &[&str]) -> Outcome {
-        let mut scenarios: BTreeMap<String, Vec<Check>> = BTreeMap::new();
+        let mut scenarios: BTreeMap<String, Scenario> = BTreeMap::new();
         for line in seen {
             let [name, id, status] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
-            scenarios.entry(name.to_owned()).or_default().push(check(id, status));
+            scenarios.entry(name.to_owned()).or_default().checks.push(check(id, status));
         }
         let entries: Vec<Entry> = expected
             .iter()

@@ -23,24 +23,27 @@ pub struct Gateway {
     log: Lines<BufReader<ChildStderr>>,
     /// `127.0.0.1:1234`
     address: String,
-    folder: PathBuf,
+    _folder: Folder,
 }
+
+/// A folder of its own for the gateway, so that no settings lie about. It goes when dropped.
+struct Folder(PathBuf);
 
 impl Gateway {
     /// Starts a gateway whose only server is the suite's, and waits until it knows how that server is.
     pub async fn start(arguments: &Arguments) -> Outcome<Self> {
-        let folder = std::env::temp_dir().join(format!("conformance-client-{}", std::process::id()));
-        let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
-        std::fs::create_dir_all(&folder).map_err(failed)?;
+        let folder = Folder(std::env::temp_dir().join(format!("conformance-client-{}", std::process::id())));
+        let failed = |error: std::io::Error| format!("{}: {error}", folder.0.display());
+        std::fs::create_dir_all(&folder.0).map_err(failed)?;
         let servers = json!({ "mcpServers": { "suite": { "url": arguments.url } } });
-        std::fs::write(folder.join("servers.json"), servers.to_string()).map_err(failed)?;
+        std::fs::write(folder.0.join("servers.json"), servers.to_string()).map_err(failed)?;
         let mut command = Command::new(&arguments.gateway);
-        command.args(["--host", "127.0.0.1", "--port", "0", "--servers", "servers.json"]).current_dir(&folder);
+        command.args(["--host", "127.0.0.1", "--port", "0", "--servers", "servers.json"]).current_dir(&folder.0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child =
             command.spawn().map_err(|error| format!("{} does not start: {error}", arguments.gateway.display()))?;
         let stderr = child.stderr.take().expect("its standard error is a pipe");
-        let mut gateway = Self { child, log: BufReader::new(stderr).lines(), address: String::new(), folder };
+        let mut gateway = Self { child, log: BufReader::new(stderr).lines(), address: String::new(), _folder: folder };
         gateway.address = gateway.listens_on().await?;
         gateway.wait_for_server().await?;
         Ok(gateway)
@@ -72,13 +75,15 @@ impl Gateway {
     }
 
     async fn listens_on(&mut self) -> Outcome<String> {
+        let mut last = String::new();
         while let Ok(Some(line)) = self.log.next_line().await {
             eprintln!("{line}");
             if let Some((_, address)) = line.split_once("listening on http://") {
                 return Ok(address.trim_end().to_owned());
             }
+            last = line;
         }
-        Err("the gateway ended before it listened".to_owned())
+        Err(format!("the gateway ended before it listened: {}", last.trim()))
     }
 
     /// A server that cannot be reached is known to be so: what the client then gets is the gateway's answer.
@@ -96,9 +101,9 @@ impl Gateway {
     }
 }
 
-impl Drop for Gateway {
+impl Drop for Folder {
     fn drop(&mut self) {
         // What is left in the temporary folder hurts nobody.
-        let _ = std::fs::remove_dir_all(&self.folder);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
