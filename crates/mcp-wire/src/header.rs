@@ -15,6 +15,8 @@ pub const SESSION_ID: &str = "mcp-session-id";
 pub const METHOD: &str = "mcp-method";
 /// The body's tool, prompt or resource, from 2026-07-28 on.
 pub const NAME: &str = "mcp-name";
+/// Before the name of an argument that travels in a header as well, from 2026-07-28 on.
+pub const PARAM_PREFIX: &str = "mcp-param-";
 /// Where a broken stream is taken up again.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 

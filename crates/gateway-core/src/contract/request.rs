@@ -22,6 +22,9 @@ pub struct UpstreamRequest {
     pub method: Cow<'static, str>,
     /// Its `params`, an object. The transport adds only what the wire needs (`_meta` fields).
     pub params: RawJson,
+    /// Names and values of the headers `Mcp-Param-NAME` (SEP-2243), not yet encoded, for a transport that has
+    /// headers and a server of the modern era.
+    pub param_headers: Vec<(String, String)>,
     /// The caller's end; where there is none, no progress is asked for and no question answered.
     pub listener: Option<Listener>,
 }
@@ -29,7 +32,7 @@ pub struct UpstreamRequest {
 impl UpstreamRequest {
     /// A request without a listener.
     pub fn new(method: impl Into<Cow<'static, str>>, params: RawJson) -> Self {
-        Self { method: method.into(), params, listener: None }
+        Self { method: method.into(), params, param_headers: Vec::new(), listener: None }
     }
 
     /// With someone who hears its progress.
@@ -191,10 +194,15 @@ impl Listener {
         matches!((self.client(), other.client()), (Some(one), Some(other)) if one.id == other.id)
     }
 
+    /// Whether the server waits for the answer to a question.
+    pub fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::Relaxed) > 0
+    }
+
     /// When progress last came, also such that was dropped. The server is not idle while it waits for
     /// the answer to a question: then it is now.
     pub fn last_progress(&self) -> Option<Instant> {
-        if self.0.asked.load(Ordering::Relaxed) > 0 {
+        if self.is_asked() {
             return Some(Instant::now());
         }
         let age = self.0.progress_ms.load(Ordering::Relaxed).checked_sub(1)?;
