@@ -4,11 +4,8 @@ use std::fs;
 use std::net::TcpListener;
 use std::process::{Command, ExitCode, Stdio};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use crate::process::run as run_command;
-use crate::service::Service;
+use crate::service::{Interrupt, Service};
 use crate::workspace::Workspace;
 
 /// Where the documentation says that the gateway listens.
@@ -25,12 +22,11 @@ pub enum After {
 
 /// Builds, starts, shows round, and serves.
 pub fn run(workspace: &Workspace, after: After) -> Result<ExitCode, String> {
-    // From here on Ctrl-C is an event that we see between two steps, so that the gateway is always ended.
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("no signals: {error}"))?;
+    let mut interrupt = Interrupt::listen()?;
     println!("building the gateway, the demo server and the tour (the first time takes a few minutes)");
     run_command(workspace.cargo().args(["build", "-p", "gateway-http", "-p", "demo-server", "-p", "tour"]))?;
     let mut gateway = start(workspace)?;
-    let shown = show_round(workspace, &mut gateway, after, &mut signals);
+    let shown = show_round(workspace, &mut gateway, after, &mut interrupt);
     let stopped = gateway.stop();
     let code = shown?;
     stopped?;
@@ -41,15 +37,15 @@ fn show_round(
     workspace: &Workspace,
     gateway: &mut Service,
     after: After,
-    signals: &mut Signals,
+    interrupt: &mut Interrupt,
 ) -> Result<ExitCode, String> {
-    let Some(url) = gateway.wait_until_listening(signals)? else {
+    let Some(url) = gateway.wait_until_listening(interrupt)? else {
         return Ok(ExitCode::FAILURE);
     };
     let mut tour = Command::new(workspace.programs().join("tour"));
     tour.arg(&url).arg("--server").arg(workspace.programs().join("demo-server")).stdin(Stdio::null());
     let status = tour.status().map_err(|error| format!("the tour did not start: {error}"))?;
-    if signals.pending().next().is_some() {
+    if interrupt.came() {
         return Ok(ExitCode::FAILURE);
     }
     if !status.success() {
@@ -57,7 +53,7 @@ fn show_round(
     }
     if after == After::Serve {
         invite(&url);
-        gateway.serve_until_signal(signals)?;
+        gateway.serve_until_signal(interrupt)?;
         println!("\nstopping");
     }
     Ok(ExitCode::SUCCESS)

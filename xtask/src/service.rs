@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::process::lossy_lines;
@@ -21,6 +22,13 @@ pub const GLANCE: Duration = Duration::from_millis(50);
 /// Lines of a log that are shown when its program fails.
 const LAST_LINES: usize = 30;
 
+/// Ctrl-C and SIGTERM, as events that we see between two steps, so that what was started is always ended.
+#[derive(Debug)]
+pub struct Interrupt {
+    signals: Signals,
+    came: bool,
+}
+
 /// A program as a child process in a group of its own, and what it writes to standard error. It is ended by
 /// [`stop`](Self::stop), or with everything that it started when dropped.
 #[derive(Debug)]
@@ -30,6 +38,20 @@ pub struct Service {
     log: Receiver<String>,
     reader: Option<JoinHandle<()>>,
     last: VecDeque<String>,
+}
+
+impl Interrupt {
+    /// From here on the two signals do nothing but to be seen.
+    pub fn listen() -> Result<Self, String> {
+        let signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("no signals: {error}"))?;
+        Ok(Self { signals, came: false })
+    }
+
+    /// Whether one of them has come.
+    pub fn came(&mut self) -> bool {
+        self.came |= self.signals.pending().next().is_some();
+        self.came
+    }
 }
 
 impl Service {
@@ -46,12 +68,12 @@ impl Service {
         Ok(Self { name, child, log, reader: Some(reader), last: VecDeque::new() })
     }
 
-    /// The URL that it says it listens on, or nothing when a signal came first.
-    pub fn wait_until_listening(&mut self, signals: &mut Signals) -> Result<Option<String>, String> {
+    /// The URL that it says it listens on, or nothing when an interrupt came first.
+    pub fn wait_until_listening(&mut self, interrupt: &mut Interrupt) -> Result<Option<String>, String> {
         let name = self.name;
         let deadline = Instant::now() + START_LIMIT;
         while Instant::now() < deadline {
-            if signals.pending().next().is_some() {
+            if interrupt.came() {
                 return Ok(None);
             }
             match self.log.recv_timeout(GLANCE) {
@@ -72,11 +94,11 @@ impl Service {
     }
 
     /// Passes the log on meanwhile.
-    pub fn serve_until_signal(&mut self, signals: &mut Signals) -> Result<(), String> {
+    pub fn serve_until_signal(&mut self, interrupt: &mut Interrupt) -> Result<(), String> {
         // What it logged so far is old news.
         self.read_log();
         let name = self.name;
-        while signals.pending().next().is_none() {
+        while !interrupt.came() {
             if self.has_ended()? {
                 return Err(format!("{name} ended:\n{}", self.last_words()));
             }
@@ -178,8 +200,8 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", "sleep 600 & echo listening on http://h:1 >&2; wait"]);
         let mut service = Service::start("sh", &mut command).unwrap();
-        let mut signals = Signals::new::<_, i32>([]).unwrap();
-        assert_eq!(service.wait_until_listening(&mut signals).unwrap().as_deref(), Some("http://h:1"));
+        let mut interrupt = Interrupt::listen().unwrap();
+        assert_eq!(service.wait_until_listening(&mut interrupt).unwrap().as_deref(), Some("http://h:1"));
         let reader = service.reader.take().unwrap();
         drop(service);
         // The log ends when the last process that could write to it is gone.

@@ -8,16 +8,13 @@ use std::process::{Command, ExitCode};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use super::expected::Entry;
 use super::options::{Options, Path, REVISIONS, Role, Run, Upstream};
 use super::suite::Suite;
 use super::{Outcome, expected, requirements, results};
 use crate::peers::{self, Peers};
 use crate::process::run as run_command;
-use crate::service::{GLANCE, Service};
+use crate::service::{GLANCE, Interrupt, Service};
 use crate::workspace::{Workspace, without_settings};
 
 /// How a gateway shows everything that its servers have, under their own names.
@@ -49,12 +46,18 @@ pub fn in_test(workspace: &Workspace, peers: &Peers) -> Result<Vec<Outcome>, Str
 }
 
 fn run_all(workspace: &Workspace, peers: &Peers, options: &Options) -> Result<Vec<Outcome>, String> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| format!("no signals: {error}"))?;
-    let mut stage = Stage { workspace, peers, options, signals: &mut signals };
+    let mut interrupt = Interrupt::listen()?;
+    let mut stage = Stage { workspace, peers, options, interrupt: &mut interrupt };
     let mut outcomes = Vec::new();
     for &run in &options.runs {
-        let outcome = stage.run(run).map_err(|why| format!("{run}: {why}"))?;
-        outcomes.extend(outcome);
+        let outcome = match stage.run(run) {
+            Ok(outcome) => outcome,
+            Err(why) if stage.interrupt.came() => return Err(format!("{run}: {why}")),
+            // One that cannot be made says nothing about the others.
+            Err(why) => Outcome { run: run.to_string(), mistakes: vec![why], ..Outcome::default() },
+        };
+        report(&outcome, &stage.folder(run));
+        outcomes.push(outcome);
     }
     Ok(outcomes)
 }
@@ -64,12 +67,12 @@ struct Stage<'a> {
     workspace: &'a Workspace,
     peers: &'a Peers,
     options: &'a Options,
-    signals: &'a mut Signals,
+    interrupt: &'a mut Interrupt,
 }
 
 impl Stage<'_> {
-    /// Runs the suite once and judges it; nothing where only one scenario was asked for.
-    fn run(&mut self, run: Run) -> Result<Option<Outcome>, String> {
+    /// Runs the suite once and judges it.
+    fn run(&mut self, run: Run) -> Result<Outcome, String> {
         let list = self.workspace.root.join("xtask/conformance/expected-failures.yml");
         let known = expected::read(&list, run.role.name())?;
         let required = self.required(run)?;
@@ -89,9 +92,9 @@ impl Stage<'_> {
         }?;
         if self.options.scenario.is_some() {
             println!("── {run} ──\n{}", fs::read_to_string(&log).unwrap_or_default());
-            let failed = Outcome { run: run.to_string(), required: 1, passed: content.into(), ..Outcome::default() };
             let mistakes = if content { Vec::new() } else { vec!["failed, see above".to_owned()] };
-            return Ok(Some(Outcome { mistakes, ..failed }));
+            let run = run.to_string();
+            return Ok(Outcome { run, required: 1, passed: content.into(), mistakes, ..Outcome::default() });
         }
         let prefix = if run.role == Role::Client { "" } else { "server-" };
         let seen = results::read(&self.folder(run), prefix)?;
@@ -100,8 +103,7 @@ impl Stage<'_> {
         if matches!(run.role, Role::Server(_)) {
             outcome.mistakes.extend(missing_tools(seen.get("tools-list").map_or(&[], |ran| &ran.checks)));
         }
-        report(&outcome, &log);
-        Ok(Some(outcome))
+        Ok(outcome)
     }
 
     /// The scenarios that the revision requires.
@@ -147,7 +149,7 @@ impl Stage<'_> {
                 command.args(["--host", "127.0.0.1", "--port", "0", "--servers", "servers.json"]);
                 command.envs(GATEWAY_VARIABLES).current_dir(&folder);
                 let (mut service, url) = self.start("the gateway", &mut command)?;
-                if let Err(why) = wait_until_ready(&url, self.signals) {
+                if let Err(why) = wait_until_ready(&url, self.interrupt) {
                     return Err(format!("{why}\n{}", service.last_words()));
                 }
                 services.push(service);
@@ -155,7 +157,7 @@ impl Stage<'_> {
             }
         };
         suite.command().args(["--url", &url]);
-        let ran = suite.run(self.signals);
+        let ran = suite.run(self.interrupt);
         // The gateway before the fixture.
         let stopped: Result<Vec<()>, String> = services.into_iter().rev().map(Service::stop).collect();
         let content = ran?;
@@ -175,12 +177,12 @@ impl Stage<'_> {
         command.args(["--command", &format!("{client}{direct}"), "--timeout", CLIENT_LIMIT]);
         command.env("CONFORMANCE_GATEWAY", programs.join("gateway-http")).envs(GATEWAY_VARIABLES);
         command.env("CONFORMANCE_LOCK", self.workspace.target.join("conformance/lock"));
-        suite.run(self.signals)
+        suite.run(self.interrupt)
     }
 
     fn start(&mut self, name: &'static str, command: &mut Command) -> Result<(Service, String), String> {
         let mut service = Service::start(name, command)?;
-        let url = service.wait_until_listening(self.signals)?.ok_or("interrupted")?;
+        let url = service.wait_until_listening(self.interrupt)?.ok_or("interrupted")?;
         Ok((service, url))
     }
 
@@ -191,13 +193,13 @@ impl Stage<'_> {
 }
 
 /// Waits until the gateway knows the tools of its server.
-fn wait_until_ready(url: &str, signals: &mut Signals) -> Result<(), String> {
+fn wait_until_ready(url: &str, interrupt: &mut Interrupt) -> Result<(), String> {
     let deadline = Instant::now() + READY_LIMIT;
     while Instant::now() < deadline {
         if get(url, "/mcp/servers").is_ok_and(|answer| answer.contains(r#""state":"ready""#)) {
             return Ok(());
         }
-        if signals.pending().next().is_some() {
+        if interrupt.came() {
             return Err("interrupted".to_owned());
         }
         thread::sleep(GLANCE);
@@ -226,7 +228,7 @@ fn missing_tools(checks: &[results::Check]) -> Vec<String> {
     missing.map(|tool| format!("tools-list: {tool} is not there")).collect()
 }
 
-fn report(outcome: &Outcome, log: &std::path::Path) {
+fn report(outcome: &Outcome, folder: &std::path::Path) {
     println!("{}", outcome.line());
     for mistake in outcome.mistakes.iter().flat_map(|mistake| mistake.lines()) {
         println!("  {mistake}");
@@ -235,6 +237,6 @@ fn report(outcome: &Outcome, log: &std::path::Path) {
         println!("  not required, and failed: {}", outcome.beside.join(", "));
     }
     if !outcome.mistakes.is_empty() {
-        println!("  what the suite said: {}", log.display());
+        println!("  what was said and seen: {}", folder.display());
     }
 }

@@ -7,10 +7,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use signal_hook::iterator::Signals;
-
 use crate::peers::Peers;
-use crate::service::{GLANCE, end_group};
+use crate::service::{GLANCE, Interrupt, end_group};
 
 /// Much longer than a run takes.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -48,7 +46,7 @@ impl Suite {
     }
 
     /// Runs it to its end and returns whether it was content. What it started is gone then.
-    pub fn run(mut self, signals: &mut Signals) -> Result<bool, String> {
+    pub fn run(mut self, interrupt: &mut Interrupt) -> Result<bool, String> {
         let log = self.log();
         let failed = |error: std::io::Error| format!("{}: {error}", log.display());
         let out = File::create(&log).map_err(failed)?;
@@ -60,7 +58,7 @@ impl Suite {
             match child.try_wait() {
                 Err(error) => break Err(format!("no word of the suite: {error}")),
                 Ok(Some(status)) => break Ok(status.success()),
-                Ok(None) if signals.pending().next().is_some() => break Err("interrupted".to_owned()),
+                Ok(None) if interrupt.came() => break Err("interrupted".to_owned()),
                 Ok(None) if Instant::now() >= deadline => {
                     break Err(format!("the suite did not end within {} s, see {}", LIMIT.as_secs(), log.display()));
                 }

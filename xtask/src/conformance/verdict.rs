@@ -54,6 +54,9 @@ impl Outcome {
 
     /// The line of a run: `server 2025-11-25 (http upstream): 30 of 30`.
     pub fn line(&self) -> String {
+        if self.required == 0 {
+            return format!("{}: could not be made", self.run);
+        }
         let expected = match self.expected {
             0 => String::new(),
             count => format!(", {count} failed as expected"),
