@@ -12,9 +12,6 @@ use crate::peers::{self, Peers};
 use crate::process::{output, run as run_command, watch};
 use crate::workspace::Workspace;
 
-/// Whether the tests have the official conformance suite among them: not before the gateway has an MCP door.
-const WITH_CONFORMANCE: bool = false;
-
 /// How many tests ended how.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Count {
@@ -44,9 +41,7 @@ pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String
     let mut outcomes = vec![run_tests(workspace, &peers, arguments)?];
     if arguments.is_empty() {
         outcomes.push(run_doc_tests(workspace, &peers)?);
-        if WITH_CONFORMANCE {
-            outcomes.extend(run_conformance(workspace, &peers)?);
-        }
+        outcomes.extend(run_conformance(workspace, &peers)?);
     }
     Ok(summarise(&outcomes, &peers, arguments))
 }

@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn broken_encodings_are_told_from_plain_values() {
-        let check = |value: &str, expected: Option<&str>| assert_eq!(decode_value(value).as_deref(), expected, "{value}");
+        let check =
+            |value: &str, expected: Option<&str>| assert_eq!(decode_value(value).as_deref(), expected, "{value}");
         check("=?base64?SGVsbG8=?=", Some("Hello"));
         check("SGVsbG8=", Some("SGVsbG8="));
         check("=?base64?SGVsbG8=", Some("=?base64?SGVsbG8="));

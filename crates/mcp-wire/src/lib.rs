@@ -31,6 +31,6 @@ pub use pending::{Pending, Ticket};
 pub use subscription::{announces_tool_changes, listen_params};
 pub use version::Revision;
 pub use write::{
-    is_error_object, squeeze_newlines, write_answer, write_error, write_error_object, write_notification, write_request,
-    write_result,
+    is_error_object, squeeze_newlines, write_answer, write_error, write_error_object, write_notification,
+    write_request, write_result,
 };

@@ -50,7 +50,6 @@ impl Beat {
             }
         }
     }
-
 }
 
 impl fmt::Debug for Beat {

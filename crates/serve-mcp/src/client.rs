@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use gateway_core::{Admission, ClientProfile, Context, Credentials, Era, Error, ErrorKind, Gateway, Listener, LogLevel};
+use gateway_core::{
+    Admission, ClientProfile, Context, Credentials, Era, Error, ErrorKind, Gateway, Listener, LogLevel,
+};
 use gateway_core::{Question, RawJson, Result};
 use mcp_wire::{Object, Revision};
 use serde::Deserialize;

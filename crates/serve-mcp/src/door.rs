@@ -69,7 +69,7 @@ impl HttpDoor for McpDoor {
     fn refuse(&self, refusal: Refusal, _request_id: &str, _method: &Method) -> Response<Body> {
         tracing::debug!(status = refusal.status.as_u16(), kind = refusal.kind, "a request was refused");
         let failure = Failure::new(code::INVALID_REQUEST, refusal.message);
-        Rejected { status: refusal.status, id: Id::null(), failure }.into_response()
+        Rejected::new(refusal.status, failure).into_response()
     }
 }
 
@@ -78,18 +78,18 @@ impl HttpDoor for McpDoor {
 pub(crate) struct Rejected {
     pub(crate) status: StatusCode,
     pub(crate) id: Id,
-    pub(crate) failure: Failure,
+    pub(crate) failure: Box<Failure>,
 }
 
 impl Rejected {
     pub(crate) fn new(status: StatusCode, failure: Failure) -> Self {
-        Self { status, id: Id::null(), failure }
+        Self { status, id: Id::null(), failure: Box::new(failure) }
     }
 
     /// In answer to the request `id`, with the status that a modern client expects.
     pub(crate) fn answering(id: Id, failure: Failure) -> Self {
         let status = StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Self { status, id, failure }
+        Self { status, id, failure: Box::new(failure) }
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
@@ -114,7 +114,8 @@ impl From<Error> for Rejected {
 
 async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Result<Response<Body>, Rejected> {
     let (parts, body) = request.into_parts();
-    let head = Head::of(&parts.headers, &parts.uri).map_err(|failure| Rejected::new(StatusCode::BAD_REQUEST, failure))?;
+    let head =
+        Head::of(&parts.headers, &parts.uri).map_err(|failure| Rejected::new(StatusCode::BAD_REQUEST, failure))?;
     let session_id = head.gateway_session.clone().or_else(|| caller.session_id.clone());
     let credentials = caller.credentials.clone();
     let sender = Sender { request_id: Arc::clone(&caller.request_id), credentials, session_id };
@@ -139,10 +140,8 @@ async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Resu
 
 async fn post(incoming: Incoming, text: Bytes) -> Result<Response<Body>, Rejected> {
     if !incoming.head.accepts_json && !incoming.head.accepts_events {
-        let failure = Failure::new(
-            code::INVALID_REQUEST,
-            "the header Accept must have application/json and text/event-stream",
-        );
+        let failure =
+            Failure::new(code::INVALID_REQUEST, "the header Accept must have application/json and text/event-stream");
         return Err(Rejected::new(StatusCode::NOT_ACCEPTABLE, failure));
     }
     if Message::is_batch(&text) {

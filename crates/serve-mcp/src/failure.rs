@@ -68,6 +68,15 @@ impl Failure {
         self
     }
 
+    /// A read of a resource that its server does not have, in the words of the client's era.
+    pub(crate) fn in_era(mut self, uri: &str, is_modern: bool) -> Self {
+        if is_modern && self.wire_code() == RESOURCE_NOT_FOUND {
+            let data = serde_json::json!({ "uri": uri, "kind": ErrorKind::NotFound.as_str() });
+            self = Self { kind: ErrorKind::NotFound, ..Self::invalid(self.message) }.with_data(&data);
+        }
+        self
+    }
+
     /// The failure of a read of the resource `uri`.
     pub(crate) fn of_resource(error: Error, uri: &str, is_modern: bool) -> Self {
         if error.kind() != ErrorKind::NotFound {

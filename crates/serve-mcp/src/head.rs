@@ -32,7 +32,8 @@ impl Head {
     /// # Errors
     /// Where the URL asks for an exposure that does not exist.
     pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, Failure> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned());
+        let text =
+            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned());
         let mut head = Self {
             session_id: text(header::SESSION_ID),
             version: text(header::PROTOCOL_VERSION),
@@ -41,7 +42,9 @@ impl Head {
             last_event_id: text(header::LAST_EVENT_ID),
             ..Self::default()
         };
-        for range in headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')) {
+        for range in
+            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
+        {
             let mut parts = range.split(';').map(str::trim);
             let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
             if parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0")) {

@@ -177,7 +177,8 @@ impl RequestState {
         if let Some(id) = text.strip_prefix(Self::PARKED) {
             return Ok(Some(Self::Parked(id.to_owned())));
         }
-        let (server, state) = text.strip_prefix(Self::SERVER).and_then(|rest| rest.split_once('.')).ok_or_else(unknown)?;
+        let (server, state) =
+            text.strip_prefix(Self::SERVER).and_then(|rest| rest.split_once('.')).ok_or_else(unknown)?;
         let server = Uuid::try_parse(server).map_err(|_| unknown())?;
         Ok(Some(Self::Server { server, state: state.to_owned() }))
     }

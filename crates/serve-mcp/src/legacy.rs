@@ -56,7 +56,8 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
 
 /// Answers the messages of a batch (2025-03-26) together.
 pub(crate) async fn batch(incoming: Incoming, text: &Bytes) -> Result<Response<Body>, Rejected> {
-    let bad = |message: &'static str| Rejected::new(StatusCode::BAD_REQUEST, Failure::new(code::INVALID_REQUEST, message));
+    let bad =
+        |message: &'static str| Rejected::new(StatusCode::BAD_REQUEST, Failure::new(code::INVALID_REQUEST, message));
     let session = find(&incoming).await?;
     if session.revision != Revision::V2025_03_26 {
         return Err(bad("batches belong to revision 2025-03-26 only"));
@@ -196,7 +197,8 @@ async fn find(incoming: &Incoming) -> Result<Arc<Session>, Rejected> {
         return Err(Rejected::new(StatusCode::BAD_REQUEST, failure));
     };
     let unknown = || {
-        let failure = Failure::new(code::INVALID_REQUEST, "there is no such session, or its time is over: initialize again");
+        let failure =
+            Failure::new(code::INVALID_REQUEST, "there is no such session, or its time is over: initialize again");
         Rejected::new(StatusCode::NOT_FOUND, failure)
     };
     // Who may not use the gateway must not learn which sessions there are.

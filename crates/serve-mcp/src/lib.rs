@@ -28,8 +28,10 @@ mod session;
 mod sessions;
 mod source;
 mod sse;
+mod stdio;
 mod stream;
 mod subscribe;
 
 pub use config::{Binding, Expose, McpConfig};
 pub use door::McpDoor;
+pub use stdio::{StdioClient, serve_stdio};

@@ -24,11 +24,13 @@ struct Entry {
 /// `tools/list`.
 pub(crate) async fn tools(request: &Request) -> Result<RawJson, Failure> {
     let context = ready(request).await?;
-    let entries = match request.client.expose {
+    let entries: Vec<Entry> = match request.client.expose {
         Expose::All => request.core.gateway.tools(&context).into_iter().map(tool_entry).collect(),
         Expose::Search => {
-            let own = search::declarations().into_iter().map(|(name, raw)| Entry { key: name.into(), declaration: raw });
-            let is_pinned = |tool: &ToolEntry| request.core.config.pinned.iter().any(|name| **name == *tool.qualified_name);
+            let own =
+                search::declarations().into_iter().map(|(name, raw)| Entry { key: name.into(), declaration: raw });
+            let is_pinned =
+                |tool: &ToolEntry| request.core.config.pinned.iter().any(|name| **name == *tool.qualified_name);
             let pinned = match request.core.config.pinned.is_empty() {
                 true => Vec::new(),
                 false => request.core.gateway.tools(&context),
@@ -36,20 +38,23 @@ pub(crate) async fn tools(request: &Request) -> Result<RawJson, Failure> {
             own.chain(pinned.into_iter().filter(is_pinned).map(tool_entry)).collect()
         }
     };
-    page(request, "tools", "name", entries)
+    page(request, "tools", "name", &entries)
 }
 
 /// `prompts/list`, `resources/list` or `resources/templates/list`.
 pub(crate) async fn offers(request: &Request, kind: OfferKind) -> Result<RawJson, Failure> {
-    let entries = match request.client.expose {
+    let entries: Vec<Entry> = match request.client.expose {
         Expose::Search => Vec::new(),
         Expose::All => {
             let context = ready(request).await?;
             let offers = request.core.gateway.offers(&context, kind);
-            offers.iter().map(|entry| Entry { key: Arc::clone(&entry.key), declaration: entry.declaration.raw().clone() }).collect()
+            offers
+                .iter()
+                .map(|entry| Entry { key: Arc::clone(&entry.key), declaration: entry.declaration.raw().clone() })
+                .collect()
         }
     };
-    page(request, kind.list_member(), kind.key_member(), entries)
+    page(request, kind.list_member(), kind.key_member(), &entries)
 }
 
 /// The caller's context, when the servers that are just being started have told what they have.
@@ -66,11 +71,12 @@ fn tool_entry(tool: ToolEntry) -> Entry {
 
 /// The page that the request's cursor names. A cursor is the key of the last entry before it, so that a list
 /// may change while it is read.
-fn page(request: &Request, member: &str, key_member: &str, entries: Vec<Entry>) -> Result<RawJson, Failure> {
+fn page(request: &Request, member: &str, key_member: &str, entries: &[Entry]) -> Result<RawJson, Failure> {
     let start = match request.params.get("cursor").filter(|cursor| cursor.as_str() != "null") {
         None => 0,
         Some(cursor) => {
-            let unknown = || Failure::invalid("`cursor` is not one that this list gave, or its place is gone; begin anew");
+            let unknown =
+                || Failure::invalid("`cursor` is not one that this list gave, or its place is gone; begin anew");
             let cursor: String = cursor.read().map_err(|_| unknown())?;
             let key = BASE64.decode(cursor).ok().and_then(|key| String::from_utf8(key).ok()).ok_or_else(unknown)?;
             let last = entries.iter().position(|entry| *entry.key == *key).ok_or_else(unknown)?;
@@ -79,7 +85,8 @@ fn page(request: &Request, member: &str, key_member: &str, entries: Vec<Entry>) 
     };
     let size = request.core.config.page_size.max(1);
     let end = entries.len().min(start.saturating_add(size));
-    let mut text = Vec::with_capacity(entries[start..end].iter().map(|entry| entry.declaration.as_bytes().len() + 80).sum());
+    let mut text =
+        Vec::with_capacity(entries[start..end].iter().map(|entry| entry.declaration.as_bytes().len() + 80).sum());
     text.push(b'{');
     if request.client.is_modern() {
         let hints = format!(r#""resultType":"complete","ttlMs":{TTL_MS},"cacheScope":"private","#);

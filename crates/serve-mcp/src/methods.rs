@@ -43,9 +43,7 @@ async fn discover(request: &Request) -> Result<RawJson, Failure> {
 
 async fn set_log_level(request: &Request) -> Result<RawJson, Failure> {
     let level = request.params.text("level").and_then(|level| LogLevel::parse(&level)).ok_or_else(|| {
-        Failure::invalid(
-            "`level` must be one of debug, info, notice, warning, error, critical, alert, emergency",
-        )
+        Failure::invalid("`level` must be one of debug, info, notice, warning, error, critical, alert, emergency")
     })?;
     let context = admit(&request.sender, request).await?;
     if let Some(session) = &request.session {

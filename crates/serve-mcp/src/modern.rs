@@ -8,10 +8,12 @@ use gateway_core::{ClientProfile, RawJson};
 use http::{Response, StatusCode};
 use mcp_wire::{Id, Message, Object, Revision, code};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::beat::Beat;
-use crate::client::{Client, Meta};
-use crate::core::Request;
+use crate::client::{Client, Meta, Sender};
+use crate::config::Expose;
+use crate::core::{Core, Request};
 use crate::describe::supported_versions;
 use crate::door::{Incoming, Rejected, empty, events, is_legacy_version, json as json_response};
 use crate::exchange::Exchange;
@@ -36,9 +38,7 @@ pub(crate) fn is_modern(head: &Head, message: &Message) -> bool {
 /// The revision that a message's `_meta` names.
 pub(crate) fn version_in(params: &RawJson) -> Option<String> {
     // By far the most legacy messages have none, and need no closer look.
-    if memchr::memmem::find(params.as_bytes(), b"protocolVersion").is_none() {
-        return None;
-    }
+    memchr::memmem::find(params.as_bytes(), b"protocolVersion")?;
     Meta::of(&Object::of(params)).version
 }
 
@@ -48,21 +48,12 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
         // Nothing that a client may say without asking means anything here.
         return Ok(empty(StatusCode::ACCEPTED));
     };
-    let request = match read(&incoming, method, &params) {
-        Ok(request) => request,
-        Err(failure) => return Err(Rejected::answering(id, failure)),
-    };
-    let Incoming { core, caller, head, .. } = incoming;
-    let mut source: Box<dyn Source> = if request.method == "subscriptions/listen" {
-        match subscribe::begin(&request, id.clone()).await {
-            Ok((context, subscription)) => {
-                Box::new(Feed::new(&core, context, Audience::Subscription(subscription), caller.draining()))
-            }
-            Err(failure) => return Err(Rejected::answering(id, failure)),
-        }
-    } else {
-        Box::new(begin(request, id, head.accepts_events))
-    };
+    let Incoming { core, caller, sender, head } = incoming;
+    let expose = head.expose.unwrap_or(core.config.expose);
+    let request = read(&core, sender, expose, (method, &params), Some(&head));
+    let request = request.map_err(|failure| Rejected::answering(id.clone(), failure))?;
+    let begun = source(request, id.clone(), head.accepts_events, caller.draining()).await;
+    let mut source = begun.map_err(|failure| Rejected::answering(id, failure))?;
     let first = poll_fn(|task| source.poll_piece(task)).await;
     match first {
         Some(Piece::Last { status, message: Some(message) }) if head.accepts_json => {
@@ -75,8 +66,22 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     }
 }
 
+/// What a request's client hears of it.
+pub(crate) async fn source(
+    request: Request,
+    id: Id,
+    can_hear: bool,
+    stop: CancellationToken,
+) -> Result<Box<dyn Source>, Failure> {
+    if request.method != "subscriptions/listen" {
+        return Ok(Box::new(begin(request, id, can_hear)));
+    }
+    let (context, subscription) = subscribe::begin(&request, id).await?;
+    Ok(Box::new(Feed::new(&request.core, context, Audience::Subscription(subscription), stop)))
+}
+
 /// Begins a request, or goes on with the one that it comes back to.
-pub(crate) fn begin(request: Request, id: Id, can_hear: bool) -> Exchange {
+fn begin(request: Request, id: Id, can_hear: bool) -> Exchange {
     let parked = match RequestState::read(&request.params) {
         Ok(Some(RequestState::Parked(parked))) => parked,
         Ok(_) => return Exchange::begin(request, id, can_hear),
@@ -97,26 +102,28 @@ pub(crate) fn begin(request: Request, id: Id, can_hear: bool) -> Exchange {
     }
 }
 
-/// Reads a request and checks it against its headers.
-fn read(incoming: &Incoming, method: String, params: &RawJson) -> Result<Request, Failure> {
-    let Incoming { core, sender, head, .. } = incoming;
+/// Reads a request and checks it against its headers, where it has any.
+pub(crate) fn read(
+    core: &Arc<Core>,
+    sender: Sender,
+    expose: Expose,
+    (method, params): (String, &RawJson),
+    head: Option<&Head>,
+) -> Result<Request, Failure> {
     let object = Object::of(params);
     let mut meta = Meta::of(&object);
-    let revision = check_version(&meta, head.version.as_deref())?;
+    let revision = check_version(&meta, head.and_then(|head| head.version.as_deref()))?;
     let capabilities = meta.capabilities.take().ok_or_else(|| {
         Failure::invalid("`_meta` lacks `io.modelcontextprotocol/clientCapabilities`, which every request carries")
     })?;
-    head.check(revision.as_str(), &method, params)?;
-    let client = Client {
-        revision,
-        profile: ClientProfile::new(capabilities),
-        log_level: meta.log_level,
-        expose: head.expose.unwrap_or(core.config.expose),
-    };
+    if let Some(head) = head {
+        head.check(revision.as_str(), &method, params)?;
+    }
+    let client = Client { revision, profile: ClientProfile::new(capabilities), log_level: meta.log_level, expose };
     Ok(Request {
         core: Arc::clone(core),
         client: Arc::new(client),
-        sender: sender.clone(),
+        sender,
         session: None,
         method,
         params: object,
@@ -125,8 +132,8 @@ fn read(incoming: &Incoming, method: String, params: &RawJson) -> Result<Request
     })
 }
 
-/// The revision of a modern request. `header` is absent over stdio as well.
-pub(crate) fn check_version(meta: &Meta, header: Option<&str>) -> Result<Revision, Failure> {
+/// The revision of a modern request. `header` is absent over stdio.
+fn check_version(meta: &Meta, header: Option<&str>) -> Result<Revision, Failure> {
     let Some(version) = &meta.version else {
         return Err(Failure::invalid(
             "`_meta` lacks `io.modelcontextprotocol/protocolVersion`, which every request of this revision carries",

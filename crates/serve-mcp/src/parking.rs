@@ -48,19 +48,23 @@ impl Parking {
             method: &'a str,
             params: &'a RawJson,
         }
-        let questions: Vec<_> =
-            questions.into_iter().enumerate().map(|(number, question)| (format!("input-{}", number + 1), question)).collect();
+        let questions: Vec<_> = questions
+            .into_iter()
+            .enumerate()
+            .map(|(number, question)| (format!("input-{}", number + 1), question))
+            .collect();
         let mut requests = RawJson::empty_object();
         for (name, Question { method, params, .. }) in questions.iter().rev() {
-            let asked = RawJson::from_value(&Asked { method, params }).map_err(|error| {
-                Error::new(ErrorKind::Internal, "cannot write a question").with_source(error)
-            })?;
+            let asked = RawJson::from_value(&Asked { method, params })
+                .map_err(|error| Error::new(ErrorKind::Internal, "cannot write a question").with_source(error))?;
             requests = mcp_wire::with_member(&requests, name, asked.as_str());
         }
         let id = format!("{:032x}", rand::random::<u128>());
         let mut calls = self.lock();
         if calls.len() >= MAX_PARKED {
-            return Err(Error::new(ErrorKind::RateLimited, "too many calls wait for the answers of their clients").into());
+            return Err(
+                Error::new(ErrorKind::RateLimited, "too many calls wait for the answers of their clients").into()
+            );
         }
         let result = format!(
             r#"{{"resultType":"input_required","inputRequests":{},"requestState":{}}}"#,

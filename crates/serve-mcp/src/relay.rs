@@ -79,7 +79,8 @@ pub(crate) async fn read_resource(request: &Request) -> Result<RawJson, Failure>
     let is_modern = request.client.is_modern();
     let located = request.core.gateway.locate(&context, &Target::Resource(uri.clone()));
     let offered = located.map_err(|error| Failure::of_resource(error, &uri, is_modern))?;
-    let result = forward(request, &context, &offered, "resources/read", "uri").await?;
+    let result = forward(request, &context, &offered, "resources/read", "uri").await;
+    let result = result.map_err(|failure| failure.in_era(&uri, is_modern))?;
     if !is_modern {
         return Ok(result);
     }

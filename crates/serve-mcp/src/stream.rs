@@ -17,8 +17,8 @@ use hyper::body::Frame;
 use tokio::time::Instant;
 
 use crate::beat::Beat;
-use crate::sse;
 use crate::source::{Piece, Source};
+use crate::sse;
 
 /// Most events of one stream that are kept for a client that comes back.
 const MAX_KEPT: usize = 256;

@@ -23,7 +23,9 @@ pub(crate) async fn begin(request: &Request, id: Id) -> Result<(Context, Subscri
     let (prompts, resources) = (shows_all && wants("promptsListChanged"), shows_all && wants("resourcesListChanged"));
     let uris = match wanted.get("resourceSubscriptions").filter(|uris| uris.as_str() != "null") {
         None => Vec::new(),
-        Some(uris) => uris.read::<Vec<String>>().map_err(|_| Failure::invalid("`resourceSubscriptions` must be a list of URIs"))?,
+        Some(uris) => uris
+            .read::<Vec<String>>()
+            .map_err(|_| Failure::invalid("`resourceSubscriptions` must be a list of URIs"))?,
     };
     if uris.len() > MAX_SUBSCRIPTIONS {
         return Err(Failure::invalid(format!("more than {MAX_SUBSCRIPTIONS} resources cannot be watched at once")));

@@ -181,11 +181,7 @@ fn mcp(reader: &mut Reader<'_>, rest: &RestConfig) -> McpConfig {
         max_sessions: reader.count("mcp.max_sessions", 0..=10_000_000, default.max_sessions),
         resume_window_ms: reader.number("mcp.resume_window_ms", 0..=DAY_MS, default.resume_window_ms),
         input_window_ms: time_ms(reader, "mcp.input_window_ms", default.input_window_ms),
-        first_list_patience_ms: reader.number(
-            "mcp.first_list_patience_ms",
-            0..=DAY_MS,
-            default.first_list_patience_ms,
-        ),
+        first_list_patience_ms: reader.number("mcp.first_list_patience_ms", 0..=DAY_MS, default.first_list_patience_ms),
         keep_alive_ms: rest.event_keep_alive_ms,
         max_waiting_events: rest.max_waiting_events,
         body: rest.body,
