@@ -1,0 +1,10 @@
+//! The MCP door as its clients meet it: both eras, over HTTP and stdio, with real servers behind it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bridge;
+mod client;
+mod client_http;
+mod client_stdio;
+mod rig;
+mod sse;
+mod wire;
