@@ -5,6 +5,7 @@ mod bridge;
 mod client;
 mod client_http;
 mod client_stdio;
+mod flood;
 mod rig;
 mod sse;
 mod wire;
