@@ -30,8 +30,9 @@ pub struct Client {
 /// How a client's messages travel.
 #[async_trait::async_trait]
 pub trait Road: Send + Sync {
-    /// Sends a request and sends what comes of it to `told`, to the answer.
-    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>);
+    /// Sends a request and sends what comes of it to `told`, to the answer. Gives the HTTP status where there is
+    /// one.
+    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>) -> u16;
 
     /// Sends a notification or an answer.
     async fn say(&self, message: String);
@@ -91,6 +92,8 @@ pub struct Told {
     pub before: Vec<Message>,
     /// `None` where the client was told that there is no answer.
     pub outcome: Option<Result<String, String>>,
+    /// The HTTP status of the last answer.
+    pub status: u16,
     /// How often it was sent.
     pub rounds: usize,
 }
@@ -121,22 +124,21 @@ impl Client {
 
     /// One with these capabilities.
     pub async fn with(rig: &Rig, era: Era, wire: Wire, capabilities: &str) -> Self {
-        let about = Arc::new(About {
-            era,
-            capabilities: capabilities.to_owned(),
-            answerer: Mutex::new(Arc::new(usual_answer)),
-            log_level: Mutex::default(),
-            heard: Mutex::default(),
-            news: Notify::new(),
-            next_id: AtomicI64::new(1),
-            waiting: Mutex::default(),
-        });
-        let wire: Arc<dyn Road> = match wire {
-            Wire::Http => Arc::new(Http::new(rig, era, "/mcp")),
-            Wire::Stdio => Arc::new(Stdio::start(rig, &about)),
-        };
-        let client = Self { era, wire, about };
-        if era == Era::Legacy {
+        let about = About::new(era, capabilities);
+        match wire {
+            Wire::Http => Self::over(Arc::new(Http::new(rig, era, "/mcp")), about).await,
+            Wire::Stdio => Self::over(Arc::new(Stdio::start(rig, &about)), about).await,
+        }
+    }
+
+    /// One that asks at `path`.
+    pub async fn at(rig: &Rig, era: Era, path: &str) -> Self {
+        Self::over(Arc::new(Http::new(rig, era, path)), About::new(era, CAPABLE)).await
+    }
+
+    async fn over(wire: Arc<dyn Road>, about: Arc<About>) -> Self {
+        let client = Self { era: about.era, wire, about };
+        if client.era == Era::Legacy {
             client.greet(LEGACY).await;
             client.wire.listen(&client.about).await;
         }
@@ -234,13 +236,16 @@ impl Client {
             assert!(told.rounds < 20, "no end of rounds: {told:?}");
             let sent = self.about.write(&id, &ask, &params);
             let (sender, mut receiver) = mpsc::unbounded_channel();
-            self.wire.request(&self.about, &sent, &sender).await;
+            told.status = self.wire.request(&self.about, &sent, &sender).await;
             drop(sender);
             while let Some(message) = receiver.recv().await {
                 match &message.outcome {
                     None => told.before.push(message),
                     Some(outcome) => {
-                        assert_eq!(message.id.as_deref(), Some(&*id), "{message:?}");
+                        // What is refused before it is read as a message has no id.
+                        let is_ours =
+                            message.id.as_deref() == Some(&*id) || (message.id.is_none() && told.status >= 400);
+                        assert!(is_ours, "{message:?} for {id}");
                         told.outcome = Some(outcome.clone());
                     }
                 }
@@ -261,6 +266,19 @@ impl Client {
 }
 
 impl About {
+    fn new(era: Era, capabilities: &str) -> Arc<Self> {
+        Arc::new(Self {
+            era,
+            capabilities: capabilities.to_owned(),
+            answerer: Mutex::new(Arc::new(usual_answer)),
+            log_level: Mutex::default(),
+            heard: Mutex::default(),
+            news: Notify::new(),
+            next_id: AtomicI64::new(1),
+            waiting: Mutex::default(),
+        })
+    }
+
     pub fn next_id(&self) -> String {
         self.next_id.fetch_add(1, Ordering::Relaxed).to_string()
     }

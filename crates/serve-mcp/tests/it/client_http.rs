@@ -106,7 +106,7 @@ impl Answer {
 
 #[async_trait::async_trait]
 impl Road for Http {
-    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>) {
+    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>) -> u16 {
         let encoded = sent.name.as_deref().map(mcp_wire::header::encode_value);
         let mut headers = self.headers();
         if self.era == Era::Modern {
@@ -118,10 +118,11 @@ impl Road for Http {
             assert_eq!(sent.method, "initialize");
             self.session.set(session).unwrap();
         }
+        let status = answer.status;
         if !answer.is_stream() {
             // Whoever gave it up does not listen any more.
             let _ = told.send(answer.message().await);
-            return;
+            return status;
         }
         let mut events = answer.events();
         let mut is_answered = false;
@@ -138,6 +139,7 @@ impl Road for Http {
             }
             let _ = told.send(message);
         }
+        status
     }
 
     async fn say(&self, message: String) {

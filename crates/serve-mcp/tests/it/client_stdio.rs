@@ -36,10 +36,11 @@ impl Stdio {
 
 #[async_trait::async_trait]
 impl Road for Stdio {
-    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>) {
+    async fn request(&self, client: &About, sent: &Sent, told: &mpsc::UnboundedSender<Message>) -> u16 {
         lock(&client.waiting).insert(sent.id.clone(), told.clone());
         write(&self.input, &sent.message).await;
         // The reader drops its sender with the answer.
+        0
     }
 
     async fn say(&self, message: String) {

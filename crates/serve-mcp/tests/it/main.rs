@@ -5,6 +5,7 @@ mod bridge;
 mod client;
 mod client_http;
 mod client_stdio;
+mod doors;
 mod flood;
 mod rig;
 mod sse;

@@ -45,6 +45,7 @@ pub struct Setup {
     /// Reference servers: how each is reached, and its options, which have its name.
     pub servers: Vec<(Wire, Options)>,
     pub fakes: Vec<(&'static str, FakeServer)>,
+    /// Those of the fakes.
     pub limits: ServerLimits,
 }
 
@@ -103,7 +104,7 @@ impl Rig {
                     ServerSpec::new(&options.name, "http", Endpoint::Url(Url { url, ..Url::default() }))
                 }
             };
-            specs.push(spec.unwrap().with_limits(setup.limits.clone()));
+            specs.push(spec.unwrap());
         }
         let mut fakes = FakeTransport::new();
         for (name, server) in &setup.fakes {
