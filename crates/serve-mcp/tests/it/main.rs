@@ -7,6 +7,8 @@ mod client_http;
 mod client_stdio;
 mod doors;
 mod flood;
+mod raw;
 mod rig;
+mod sessions;
 mod sse;
 mod wire;
