@@ -48,6 +48,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) params: Object,
     pub(crate) meta: Meta,
+    /// The `Mcp-Param-` headers of a modern request over HTTP.
+    pub(crate) param_headers: Option<Vec<(String, String)>>,
     /// Its caller's end, where progress, log messages and questions can reach the client.
     pub(crate) listener: Option<Listener>,
 }

@@ -234,6 +234,7 @@ pub(crate) fn begin(
         method,
         meta: Meta::of(&params),
         params,
+        param_headers: None,
         listener: None,
     };
     match session.begin(&id) {

@@ -128,6 +128,7 @@ pub(crate) fn read(
         method,
         params: object,
         meta,
+        param_headers: head.map(|head| head.params.clone()),
         listener: None,
     })
 }
