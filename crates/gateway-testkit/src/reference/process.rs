@@ -40,7 +40,15 @@ impl ReferenceProcess {
     /// # Panics
     /// Where it does not start.
     pub fn old_sse(arguments: &[&str]) -> Self {
-        Self::start("--old-sse", "127.0.0.1:0", arguments)
+        Self::old_sse_at("127.0.0.1:0", arguments)
+    }
+
+    /// The same on a given address.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn old_sse_at(address: &str, arguments: &[&str]) -> Self {
+        Self::start("--old-sse", address, arguments)
     }
 
     fn start(wire: &str, address: &str, arguments: &[&str]) -> Self {
