@@ -37,7 +37,11 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     {
         return open(&incoming, id, params).await;
     }
-    let session = find(&incoming).await?;
+    let asked = match &message {
+        Message::Request { id, .. } => id.clone(),
+        Message::Notification { .. } | Message::Response { .. } => Id::null(),
+    };
+    let session = find(&incoming).await.map_err(|rejected| Rejected { id: asked, ..rejected })?;
     let Message::Request { id, method, params } = message else {
         hear(&incoming.core, &session, message).await;
         return Ok(empty(StatusCode::ACCEPTED));

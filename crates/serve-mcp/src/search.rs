@@ -2,7 +2,8 @@
 
 use gateway_core::{Context, FoundTool, RawJson, SearchReply, SearchRequest};
 use mcp_wire::Object;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::core::Request;
 use crate::failure::Failure;
@@ -111,9 +112,9 @@ pub(crate) async fn search(request: &Request, arguments: &Object) -> Result<RawJ
 
 fn found_tools(request: &Request, reply: &SearchReply) -> Result<RawJson, Failure> {
     let unwritable = |_| Failure::new(mcp_wire::code::INTERNAL_ERROR, "what was found cannot be written");
-    let tools: Vec<_> = reply.matches.iter().map(found_tool).collect();
-    let structured = RawJson::from_value(&json!({ "tools": tools })).map_err(unwritable)?;
-    let text = match tools.is_empty() {
+    let found = Found { tools: reply.matches.iter().map(found_tool).collect() };
+    let structured = RawJson::from_value(&found).map_err(unwritable)?;
+    let text = match found.tools.is_empty() {
         true => "No tool fits. Try other words, or say what you want to achieve instead of how.".to_owned(),
         false => structured.as_str().to_owned(),
     };
@@ -123,17 +124,34 @@ fn found_tools(request: &Request, reply: &SearchReply) -> Result<RawJson, Failur
     Ok(complete(&request.client, &result))
 }
 
-fn found_tool(found: &FoundTool) -> Value {
+/// The structured content of a search.
+#[derive(Serialize)]
+struct Found<'a> {
+    tools: Vec<ShownTool<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownTool<'a> {
+    name: &'a str,
+    server: &'a str,
+    description: &'a str,
+    /// As its server wrote it.
+    input_schema: &'a RawJson,
+    score: f64,
+    reasoning: &'a str,
+}
+
+fn found_tool(found: &FoundTool) -> ShownTool<'_> {
     let FoundTool { tool, score, reasoning } = found;
-    json!({
-        "name": tool.qualified_name,
-        "server": tool.server,
-        "description": tool.tool.description(),
-        "input_schema": tool.tool.input_schema(),
+    ShownTool {
+        name: &tool.qualified_name,
+        server: &tool.server,
+        description: tool.tool.description(),
+        input_schema: tool.tool.input_schema(),
         // Two digits say all there is to it, and do not end in 0.30000001192092896.
-        "score": (f64::from(*score) * 100.0).round() / 100.0,
-        "reasoning": reasoning,
-    })
+        score: (f64::from(*score) * 100.0).round() / 100.0,
+        reasoning,
+    }
 }
 
 /// A result that tells a model what it did wrong.
