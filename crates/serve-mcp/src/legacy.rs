@@ -187,7 +187,8 @@ pub(crate) async fn opening(
     } else {
         sender.admit(&core.gateway, None).await?
     };
-    Ok(Opening { revision, profile, expose, context, owns_gateway_session })
+    let marks = core.gateway.list_marks(&context);
+    Ok(Opening { revision, profile, expose, context, owns_gateway_session, marks })
 }
 
 /// The session that a request names, where it is its sender's.
