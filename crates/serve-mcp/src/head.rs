@@ -34,8 +34,12 @@ impl Head {
     /// # Errors
     /// Where the URL asks for an exposure that does not exist.
     pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, Failure> {
-        let text =
-            |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(|value| value.trim().to_owned());
+        // Where a header is repeated its values are one list (RFC 9110, 5.3), which is nothing that is known here:
+        // somebody on the way may go by another of them than the gateway.
+        let text = |name: &str| {
+            let values: Option<Vec<_>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
+            values.filter(|values| !values.is_empty()).map(|values| values.join(", ").trim().to_owned())
+        };
         let mut head = Self {
             session_id: text(header::SESSION_ID),
             version: text(header::PROTOCOL_VERSION),
