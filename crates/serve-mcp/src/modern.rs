@@ -24,6 +24,9 @@ use crate::source::{Piece, Source, first_piece};
 use crate::sse::EventBody;
 use crate::subscribe;
 
+/// The request whose answer is a stream that goes on.
+const LISTEN: &str = "subscriptions/listen";
+
 /// Whether a message is meant to stand alone: its header or its `_meta` names a revision that is none of the
 /// legacy era, known or not.
 pub(crate) fn is_modern(head: &Head, message: &Message) -> bool {
@@ -51,6 +54,10 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     let expose = head.expose.unwrap_or(core.config.expose);
     let request = read(&core, sender, expose, (method, &params), Some(&head));
     let request = request.map_err(|failure| Rejected::answering(id.clone(), failure))?;
+    if request.method == LISTEN && !head.accepts_events {
+        let failure = Failure::new(code::INVALID_REQUEST, "the header Accept must have text/event-stream");
+        return Err(Rejected { id, ..Rejected::new(StatusCode::NOT_ACCEPTABLE, failure) });
+    }
     let begun = source(request, id.clone(), caller.draining()).await;
     let mut source = begun.map_err(|failure| Rejected::answering(id, failure))?;
     let first = loop {
@@ -73,7 +80,7 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
 
 /// What a request's client hears of it.
 pub(crate) async fn source(request: Request, id: Id, stop: CancellationToken) -> Result<Box<dyn Source>, Failure> {
-    if request.method != "subscriptions/listen" {
+    if request.method != LISTEN {
         return Ok(Box::new(begin(request, id)));
     }
     let (context, subscription) = subscribe::begin(&request, id).await?;
