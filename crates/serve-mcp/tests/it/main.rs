@@ -9,6 +9,7 @@ mod client_stdio;
 mod doors;
 mod flood;
 mod raw;
+mod refusals;
 mod rig;
 mod sessions;
 mod sse;

@@ -105,7 +105,8 @@ pub async fn ask_modern(rig: &Rig, path: &str, more: &[(&str, &str)], method: &s
     let params = format!("{{{members}}}");
     let name = member(&params, "name").or_else(|| member(&params, "uri")).map(|name| crate::wire::unquote(&name));
     let mut headers = vec![ACCEPT, JSON, ("mcp-protocol-version", MODERN), ("mcp-method", method)];
-    headers.extend(name.as_deref().filter(|_| method != "tools/list").map(|name| ("mcp-name", name)));
+    headers.extend(name.as_deref().map(|name| ("mcp-name", name)));
+    headers.retain(|(name, _)| !more.iter().any(|(own, _)| own == name));
     headers.extend(more);
     send(&rig.http, Method::POST, path, &headers, &body).await
 }
