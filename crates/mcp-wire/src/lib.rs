@@ -31,7 +31,7 @@ pub use envelope::{Id, Message, Outcome, RpcError, cancelled_id};
 pub use error::{code, upstream_error};
 pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
-pub use object::{Object, with_member, without_members};
+pub use object::{Object, with_member, without_member, without_members};
 pub use pending::{Pending, Ticket};
 pub use refusal::http_refusal;
 pub use subscription::{announces_tool_changes, listen_params};

@@ -16,7 +16,7 @@ use crate::config::Expose;
 use crate::core::{Core, Request};
 use crate::describe::supported_versions;
 use crate::door::{Incoming, Rejected, empty, events, is_legacy_version, json as json_response};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Identity};
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::head::Head;
@@ -88,8 +88,8 @@ fn begin(request: Request, id: Id) -> Exchange {
         Ok(_) => return Exchange::begin(request, id, true),
         Err(failure) => return Exchange::settled(&request, id, Err(failure)),
     };
-    let identity = crate::exchange::Identity::of(&request, &request.sender);
-    match request.core.parking.take(&parked, |exchange| *exchange.identity() == identity) {
+    let identity = Identity::of(&request);
+    match request.core.parking.take(&parked, |exchange| exchange.identity() == identity.as_ref()) {
         Err(failure) => Exchange::settled(&request, id, Err(failure)),
         Ok(parked) => {
             let (exchange, unanswered) = parked.answer(&request.params);
