@@ -43,6 +43,18 @@ struct Heard {
     questions: mpsc::Receiver<Question>,
 }
 
+impl Heard {
+    /// The next notification that is there. Once the answer is, too, there is no later poll, so tokio's budget,
+    /// which makes a full channel look empty, must not count.
+    fn next_notification(&mut self, is_answered: bool, task: &mut Context<'_>) -> Option<Notification> {
+        match self.notifications.poll_recv(task) {
+            Poll::Ready(notification) => notification,
+            Poll::Pending if is_answered => self.notifications.try_recv().ok(),
+            Poll::Pending => None,
+        }
+    }
+}
+
 /// What makes a repeated request the same one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -232,7 +244,7 @@ impl Source for Exchange {
             self.outcome = Some(outcome);
         }
         while let Some(heard) = &mut self.heard
-            && let Poll::Ready(Some(notification)) = heard.notifications.poll_recv(task)
+            && let Some(notification) = heard.next_notification(self.outcome.is_some(), task)
         {
             if let Some(message) = self.message_of(&notification) {
                 return Poll::Ready(Some(Piece::Message(message)));

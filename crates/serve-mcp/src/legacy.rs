@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use gateway_core::{ClientProfile, NewSession, RawJson};
+use gateway_core::{ClientProfile, ErrorKind, NewSession, RawJson};
 use http::{HeaderValue, Response, StatusCode};
 use mcp_wire::{Id, Message, Object, Revision, cancelled_id, code, header};
 
@@ -210,6 +210,17 @@ async fn find(incoming: &Incoming) -> Result<Arc<Session>, Rejected> {
     let context = sender.in_session(None).admit(&core.gateway, None).await?;
     let session = core.sessions.find(id).ok_or_else(unknown)?;
     if session.context().principal() != context.principal() {
+        return Err(unknown());
+    }
+    // Without the gateway's session that it uses it can do nothing, and its client should begin anew.
+    if let Some(id) = session.context().session_id()
+        && let Err(error) = sender.in_session(Some(id.to_owned())).admit(&core.gateway, None).await
+    {
+        if error.kind() != ErrorKind::NotFound {
+            return Err(error.into());
+        }
+        core.sessions.remove(&session.id);
+        session.end();
         return Err(unknown());
     }
     if let Some(version) = &head.version

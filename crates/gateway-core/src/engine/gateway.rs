@@ -132,7 +132,7 @@ impl Gateway {
     /// and failed is a reply.
     pub async fn call(&self, context: &Context, call: ToolCall) -> Result<ToolReply> {
         if !call.arguments.is_object() {
-            return Err(Error::new(ErrorKind::InvalidArguments, "`args` must be a JSON object"));
+            return Err(Error::new(ErrorKind::InvalidArguments, "the arguments of a tool must be a JSON object"));
         }
         // A call keeps its session alive; the default one needs nobody for that.
         let _under_way = context.session_id().map(|_| context.session.begin_call());
