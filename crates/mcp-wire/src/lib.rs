@@ -9,7 +9,9 @@
 //! * [`Pending`] is the table of requests under way on one connection.
 //! * [`shake_hands`] finds out which era a server speaks and what it says of itself.
 //! * [`listen_params`] asks a modern server to tell when its lists change.
-//! * [`upstream_error`] turns a JSON-RPC error into the gateway's; [`header`] has the HTTP header rules.
+//! * [`upstream_error`] turns a JSON-RPC error into the gateway's.
+//! * For transports over HTTP: [`HttpTarget`] reads a server's address, [`header`] has the header rules,
+//!   [`http_refusal`] says what a status means, [`sse`] takes event streams apart.
 
 mod envelope;
 mod error;
@@ -18,7 +20,10 @@ pub mod header;
 mod meta;
 mod object;
 mod pending;
+mod refusal;
+pub mod sse;
 mod subscription;
+mod target;
 mod version;
 mod write;
 
@@ -28,6 +33,8 @@ pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
 pub use object::{Object, with_member, without_members};
 pub use pending::{Pending, Ticket};
+pub use refusal::http_refusal;
 pub use subscription::{announces_tool_changes, listen_params};
+pub use target::HttpTarget;
 pub use version::Revision;
 pub use write::{squeeze_newlines, write_answer, write_error, write_notification, write_request, write_result};

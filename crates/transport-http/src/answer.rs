@@ -6,11 +6,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_core::{Error, ErrorKind, Result};
-use http::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
+use gateway_core::{Error, Result};
+use http::header::{AsHeaderName, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use hyper::body::{Body, Incoming};
-use mcp_wire::header;
+use mcp_wire::{header, http_refusal};
 use tokio_util::task::TaskTracker;
 
 use crate::error;
@@ -147,12 +147,7 @@ impl Answer {
     /// The error that an answer with a status that says no stands for, and what could be read of its
     /// body.
     pub(crate) async fn refusal(mut self) -> (Error, Bytes) {
-        let location = self.header(LOCATION).map(printable);
-        let mut error = error::refused(self.status, location.as_deref());
-        let seconds = self.header(RETRY_AFTER).and_then(|text| text.trim().parse::<u64>().ok());
-        if let (ErrorKind::Unavailable | ErrorKind::RateLimited, Some(seconds)) = (error.kind(), seconds) {
-            error = error.with_retry_after_ms(seconds.saturating_mul(1000));
-        }
+        let error = http_refusal("Streamable HTTP", self.status, &self.headers);
         let mut text = Vec::new();
         while let Ok(Some(piece)) = self.piece().await {
             text.extend_from_slice(&piece);
@@ -183,8 +178,4 @@ impl Answer {
         };
         tasks.spawn(tokio::time::timeout(DRAIN_PATIENCE, draining));
     }
-}
-
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,7 +1,6 @@
 //! What the HTTP client reports, in the gateway's words.
 
 use gateway_core::{Error, ErrorKind, Retry};
-use http::StatusCode;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -46,35 +45,6 @@ pub(crate) fn closed(written: bool) -> Error {
         Error::new(ErrorKind::UpstreamFailed, message).with_retry(Retry::IfIdempotent)
     } else {
         Error::new(ErrorKind::Unavailable, message).with_retry(Retry::Safe)
-    }
-}
-
-/// The server refused the request with this status, without a word of JSON-RPC.
-pub(crate) fn refused(status: StatusCode, location: Option<&str>) -> Error {
-    let failed = |message: String| Error::new(ErrorKind::UpstreamFailed, message);
-    let code = status.as_u16();
-    match code {
-        401 => {
-            failed("cannot reach the server: it wants credentials (401); set an Authorization header for it".to_owned())
-        }
-        403 => failed("cannot reach the server: it forbids us access (403)".to_owned()),
-        300..=399 => failed(format!(
-            "cannot reach the server: it redirects ({code}) to {}; put that URL into its configuration",
-            location.unwrap_or("an unknown place")
-        )),
-        404 | 405 => {
-            failed(format!("cannot reach the server: there is no Streamable HTTP endpoint at its URL ({code})"))
-        }
-        // No retry of ours: it has just asked for fewer requests. The caller hears when to come back.
-        429 => Error::new(ErrorKind::RateLimited, "cannot reach the server: it has too many requests (429)"),
-        502..=504 => {
-            Error::new(ErrorKind::Unavailable, format!("cannot reach the server: it is not available ({code})"))
-                .with_retry(Retry::IfIdempotent)
-        }
-        500..=599 => {
-            failed(format!("cannot get an answer: the server failed ({code})")).with_retry(Retry::IfIdempotent)
-        }
-        _ => failed(format!("cannot get an answer: the server refused the request ({code})")),
     }
 }
 

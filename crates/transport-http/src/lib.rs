@@ -12,7 +12,7 @@
 //! The request is written into one buffer, its params copied and never read. A connection is taken from
 //! the pool (`pool.rs`), and the call's own task drives it: no task per connection, no channel between
 //! tasks. An answer in JSON is collected and its `result` returned as a slice of it. An answer that is a
-//! stream of events (`sse.rs`) is followed: progress and log messages go to the call's listener in the
+//! stream of events is followed: progress and log messages go to the call's listener in the
 //! order they came, questions of the server are answered by a POST beside it, until the result comes. A
 //! stream that breaks off before is taken up again where the server gives its events ids.
 //!
@@ -29,9 +29,7 @@ mod error;
 mod link;
 mod pool;
 mod speech;
-mod sse;
 mod streams;
-mod target;
 mod transport;
 mod upstream;
 

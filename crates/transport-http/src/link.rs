@@ -8,6 +8,7 @@ use bytes::Bytes;
 use gateway_core::{Era, Error, ErrorKind, Listener, Notification, RawJson, Result, UpstreamEvents};
 use http::Request;
 use http_body_util::Full;
+use mcp_wire::sse::Parser;
 use mcp_wire::{Id, Message, Outcome, Pending, cancelled_id, code, upstream_error, write_answer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use crate::answer::{Answer, Kind};
 use crate::error;
 use crate::pool::Pool;
 use crate::speech::Speech;
-use crate::sse::Parser;
 
 /// Questions of a server that are answered at the same time; more are left unanswered.
 const MAX_QUESTIONS: usize = 32;
@@ -214,7 +214,7 @@ impl Link {
 
     /// The next message of a stream.
     pub(crate) fn next_event(&self, parser: &mut Parser) -> Result<Option<Bytes>> {
-        parser.next().map_err(|_| error::too_large(self.max_message_bytes))
+        parser.next_message().map_err(|_| error::too_large(self.max_message_bytes))
     }
 
     /// Sends each message of `text` where it belongs; returns the answer to the request `id` if it is

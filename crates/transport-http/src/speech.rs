@@ -5,9 +5,7 @@ use gateway_core::{Era, Listener, RawJson};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
-use mcp_wire::{ClientIdentity, Meta, Revision, header, write_request};
-
-use crate::target::Target;
+use mcp_wire::{ClientIdentity, HttpTarget, Meta, Revision, header, write_request};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream");
@@ -19,7 +17,7 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static(header::LAST_EVENT_ID)
 /// The manner of speaking of one connection.
 #[derive(Debug)]
 pub(crate) struct Speech {
-    target: Target,
+    target: HttpTarget,
     era: Era,
     session: Option<HeaderValue>,
     meta: Meta,
@@ -32,7 +30,7 @@ pub(crate) struct Speech {
 impl Speech {
     /// For messages of this revision; `None` is the time before one is chosen.
     pub(crate) fn new(
-        target: &Target,
+        target: &HttpTarget,
         client: &ClientIdentity,
         revision: Option<Revision>,
         session: Option<HeaderValue>,

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use gateway_core::{Connect, RawJson, Result, Transport, Upstream, UpstreamEvents};
 use http::HeaderValue;
 use hyper_util::client::legacy::connect::HttpConnector;
-use mcp_wire::{ClientIdentity, Exchange, Meta, Pending, Revision, write_notification};
+use mcp_wire::{ClientIdentity, Exchange, HttpTarget, Meta, Pending, Revision, write_notification};
 use tokio::sync::mpsc;
 
 use crate::config::HttpConfig;
@@ -15,7 +15,6 @@ use crate::link::Link;
 use crate::pool::{Connector, Pool};
 use crate::speech::Speech;
 use crate::streams;
-use crate::target::Target;
 use crate::upstream::{HttpUpstream, tell_cancellations};
 
 /// Requests that were given up and of which the server has not been told yet. What does not fit is
@@ -47,7 +46,7 @@ impl HttpTransport {
         Self { config, client, connector }
     }
 
-    fn link(&self, connect: &Connect, target: &Target, pending: Arc<Pending>) -> Arc<Link> {
+    fn link(&self, connect: &Connect, target: &HttpTarget, pending: Arc<Pending>) -> Arc<Link> {
         let limits = connect.spec.limits();
         let idle_timeout = if target.tls { self.config.tls_idle_timeout } else { self.config.idle_timeout };
         let pool = Pool::new(
@@ -70,7 +69,7 @@ impl Transport for HttpTransport {
 
     async fn connect(&self, connect: Connect) -> Result<Arc<dyn Upstream>> {
         let agent = format!("{}/{}", self.config.client_name, self.config.client_version);
-        let target = Target::new(&connect.spec, &agent)?;
+        let target = HttpTarget::new(&connect.spec, &agent)?;
         let (given_up, cancellations) = mpsc::channel(MAX_CANCELLATIONS);
         let pending = Pending::new(move |id| {
             let _ = given_up.try_send(id);
@@ -107,7 +106,7 @@ impl fmt::Debug for HttpTransport {
 /// A handshake under way.
 struct Opening<'a> {
     link: &'a Arc<Link>,
-    target: &'a Target,
+    target: &'a HttpTarget,
     client: &'a ClientIdentity,
     session: Mutex<Option<HeaderValue>>,
 }

@@ -1,22 +1,23 @@
-//! The address of a server and what every request to it carries, checked once.
+//! The address of a server on the network and what every HTTP request to it carries, checked once.
 
 use gateway_core::{Endpoint, Error, ErrorKind, Result, ServerSpec};
 use http::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use http::uri::{PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Uri};
-use mcp_wire::header;
 
-/// Where requests go.
+use crate::header;
+
+/// Where HTTP requests to a server go.
 #[derive(Clone, Debug)]
-pub(crate) struct Target {
+pub struct HttpTarget {
     /// Scheme and authority, for the connector.
-    pub(crate) origin: Uri,
+    pub origin: Uri,
     /// Path and query, as the request line has them.
-    pub(crate) path: Uri,
+    pub path: Uri,
     /// Whether it is `https`.
-    pub(crate) tls: bool,
+    pub tls: bool,
     /// The headers of every request: `Host`, `User-Agent` and those of the spec.
-    pub(crate) headers: HeaderMap,
+    pub headers: HeaderMap,
 }
 
 /// Headers that belong to the connection or to the protocol; a spec that sets one is refused.
@@ -39,14 +40,14 @@ const RESERVED: [&str; 16] = [
     header::SESSION_ID,
 ];
 
-impl Target {
+impl HttpTarget {
     /// Reads and checks the address in a spec.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidRequest`] where no connection could ever come of it.
-    pub(crate) fn new(spec: &ServerSpec, user_agent: &str) -> Result<Self> {
+    pub fn new(spec: &ServerSpec, user_agent: &str) -> Result<Self> {
         let Endpoint::Url(url) = spec.endpoint() else {
-            return Err(invalid("the http transport needs a URL, and this server has a command"));
+            return Err(invalid("its transport needs a URL, and this server has a command"));
         };
         let uri: Uri = url.url.trim().parse().map_err(|error| invalid("its URL cannot be read").with_source(error))?;
         let tls = match uri.scheme().map(Scheme::as_str) {
@@ -97,7 +98,6 @@ fn custom_headers(given: &std::collections::BTreeMap<String, gateway_core::Secre
         }
         // Configurations made for other clients often carry these; they must say what we do.
         if name == ACCEPT || name == CONTENT_TYPE {
-            tracing::debug!(%name, "a header that the gateway sets itself is ignored");
             continue;
         }
         let mut value = HeaderValue::from_str(value.expose().trim())
@@ -120,11 +120,11 @@ mod tests {
 
     use super::*;
 
-    fn target(url: &str, headers: &[(&str, &str)]) -> Result<Target> {
+    fn target(url: &str, headers: &[(&str, &str)]) -> Result<HttpTarget> {
         let secret = |(name, value): &(&str, &str)| ((*name).to_owned(), Secret::new(*value));
         let headers: BTreeMap<_, _> = headers.iter().map(secret).collect();
         let endpoint = Endpoint::Url(Url { url: url.to_owned(), headers });
-        Target::new(&ServerSpec::new("s", "http", endpoint).expect("valid"), "test/1")
+        HttpTarget::new(&ServerSpec::new("s", "http", endpoint).expect("valid"), "test/1")
     }
 
     #[test]

@@ -4,12 +4,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-/// A parser of one stream. Give it pieces with [`push`](Self::push), then take events with
-/// [`next`](Self::next) until there is none.
+/// A parser of one stream. Give it pieces with [`push`](Self::push), then take messages with
+/// [`next_message`](Self::next_message), or all events with [`next_event`](Self::next_event), until there
+/// is none.
 ///
 /// An event that lies in one piece with one `data` line, which is the rule, is a slice of that piece.
+///
+/// ```
+/// use mcp_wire::sse::Parser;
+///
+/// let mut parser = Parser::new(1024);
+/// parser.push("event: endpoint\ndata: /messages\n\ndata: {}\n\n".into());
+/// let event = parser.next_event()?.expect("a whole event");
+/// assert_eq!((&*event.name, &*event.data), (b"endpoint".as_slice(), b"/messages".as_slice()));
+/// assert_eq!(parser.next_message()?.as_deref(), Some(b"{}".as_slice()));
+/// assert_eq!(parser.next_message()?, None);
+/// # Ok::<(), mcp_wire::sse::TooLong>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Parser {
+pub struct Parser {
     /// Largest line and largest event, in bytes.
     limit: usize,
     /// What has come and has not been read.
@@ -20,16 +33,25 @@ pub(crate) struct Parser {
     after_cr: bool,
     /// Nothing has been read, so that a byte order mark may come.
     at_start: bool,
+    name: Bytes,
     data: Data,
-    is_message: bool,
     id: Option<String>,
     last_event_id: Option<String>,
     retry: Option<Duration>,
 }
 
+/// One event that has data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its type; empty where the stream names none.
+    pub name: Bytes,
+    /// Its data, which is not empty.
+    pub data: Bytes,
+}
+
 /// What the stream said is longer than the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooLong;
+pub struct TooLong;
 
 #[derive(Debug, Default)]
 enum Data {
@@ -43,15 +65,15 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Parser {
     /// A parser at the start of a stream, for lines and events of at most `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self {
             limit,
             piece: Bytes::new(),
             partial: Vec::new(),
             after_cr: false,
             at_start: true,
+            name: Bytes::new(),
             data: Data::None,
-            is_message: true,
             id: None,
             last_event_id: None,
             retry: None,
@@ -59,17 +81,30 @@ impl Parser {
     }
 
     /// Gives it the next piece of the stream. All events of the piece before must have been taken.
-    pub(crate) fn push(&mut self, piece: Bytes) {
+    pub fn push(&mut self, piece: Bytes) {
         debug_assert!(self.piece.is_empty(), "the piece before has been read");
         self.piece = piece;
     }
 
-    /// The data of the next event of type `message` that is not empty; `None` where more pieces are
-    /// needed. Events of other types are no MCP and are passed over.
+    /// The data of the next message; `None` where more pieces are needed. Events of other types are
+    /// passed over.
     ///
     /// # Errors
     /// Where a line or an event is longer than the limit. The stream cannot be read any further.
-    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, TooLong> {
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, TooLong> {
+        while let Some(event) = self.next_event()? {
+            if event.is_message() {
+                return Ok(Some(event.data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next event of any type that has data; `None` where more pieces are needed.
+    ///
+    /// # Errors
+    /// Where a line or an event is longer than the limit. The stream cannot be read any further.
+    pub fn next_event(&mut self) -> Result<Option<Event>, TooLong> {
         while let Some(line) = self.line()? {
             if !line.is_empty() {
                 self.field(&line)?;
@@ -78,26 +113,26 @@ impl Parser {
             if self.id.is_some() {
                 self.last_event_id = self.id.take();
             }
-            let is_message = std::mem::replace(&mut self.is_message, true);
+            let name = std::mem::take(&mut self.name);
             let data = match std::mem::take(&mut self.data) {
                 Data::None => continue,
                 Data::Line(line) => line,
                 Data::Lines(lines) => lines.into(),
             };
-            if is_message && !data.is_empty() {
-                return Ok(Some(data));
+            if !data.is_empty() {
+                return Ok(Some(Event { name, data }));
             }
         }
         Ok(None)
     }
 
     /// The id of the last whole event that had one: where the stream can be taken up again.
-    pub(crate) fn last_event_id(&self) -> Option<&str> {
+    pub fn last_event_id(&self) -> Option<&str> {
         self.last_event_id.as_deref().filter(|id| !id.is_empty())
     }
 
     /// How long the server wants us to wait before we take the stream up again.
-    pub(crate) fn retry(&self) -> Option<Duration> {
+    pub fn retry(&self) -> Option<Duration> {
         self.retry
     }
 
@@ -142,7 +177,7 @@ impl Parser {
         }
         match &line[..colon] {
             b"data" => return self.add_data(value),
-            b"event" => self.is_message = value.is_empty() || *value == *b"message",
+            b"event" => self.name = value,
             b"id" if !value.contains(&0) => {
                 self.id = std::str::from_utf8(&value).ok().map(str::to_owned);
             }
@@ -175,6 +210,21 @@ impl Parser {
     }
 }
 
+impl Event {
+    /// Whether it is a message, which is what an event is that names no type.
+    pub fn is_message(&self) -> bool {
+        self.name.is_empty() || *self.name == *b"message"
+    }
+}
+
+impl std::fmt::Display for TooLong {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a line or an event of the stream is longer than the limit")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,7 +235,7 @@ mod tests {
         let mut events = Vec::new();
         for piece in stream.as_bytes().chunks(size) {
             parser.push(Bytes::copy_from_slice(piece));
-            while let Some(data) = parser.next().expect("within the limit") {
+            while let Some(data) = parser.next_message().expect("within the limit") {
                 events.push(String::from_utf8(data.to_vec()).expect("text"));
             }
         }
@@ -216,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn events_of_other_types_can_be_had() {
+        let mut parser = Parser::new(1000);
+        parser.push(Bytes::from_static(b"event: endpoint\ndata: /m\n\nevent: message\ndata: 1\n\ndata: 2\n\n"));
+        let mut events = Vec::new();
+        while let Some(event) = parser.next_event().expect("within the limit") {
+            events.push((event.name.to_vec(), event.data.to_vec(), event.is_message()));
+        }
+        let event = |name: &str, data: &str, is_message| (name.into(), data.into(), is_message);
+        assert_eq!(events, [event("endpoint", "/m", false), event("message", "1", true), event("", "2", true)]);
+    }
+
+    #[test]
     fn retry_takes_digits_only() {
         assert_eq!(read("retry: 1500\nretry: 1x\nretry: -3\n", 4).2, Some(Duration::from_millis(1500)));
         assert_eq!(read("retry: 99999999999999999999999\n", 4).2, None);
@@ -226,7 +288,7 @@ mod tests {
         let piece = Bytes::from_static(b"event: message\r\ndata: {\"a\":1}\r\n\r\n");
         let mut parser = Parser::new(1000);
         parser.push(piece.clone());
-        let data = parser.next().expect("short").expect("an event");
+        let data = parser.next_message().expect("short").expect("an event");
         assert!(piece.as_ptr_range().contains(&data.as_ptr()));
     }
 
@@ -237,7 +299,7 @@ mod tests {
             (0..1000).any(|_| {
                 parser.push(Bytes::from_static(piece));
                 loop {
-                    match parser.next() {
+                    match parser.next_message() {
                         Ok(None) => return false,
                         Ok(Some(_)) => {}
                         Err(TooLong) => return true,
