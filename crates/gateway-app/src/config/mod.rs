@@ -11,4 +11,4 @@ mod source;
 pub use environment::Environment;
 pub use load::{Loaded, load};
 pub use mistake::{Mistake, Mistakes};
-pub use settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
+pub use settings::{LogFormat, LogLevel, LogSettings, McpSettings, ResilienceSettings, ServersSettings, Settings};

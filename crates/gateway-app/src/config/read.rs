@@ -8,12 +8,14 @@ use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, Server
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::{BodyLimits, HttpServerConfig};
 use router_keyword::KeywordConfig;
+use serve_relay::{RelayConfig, Remote};
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
 use super::reader::Reader;
-use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
+use super::settings::{LogFormat, LogLevel, LogSettings, McpSettings, ResilienceSettings, ServersSettings, Settings};
+use crate::arguments::Program;
 
 /// The longest time that a setting in milliseconds may name: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
@@ -39,15 +41,17 @@ fn half_of_the_processors() -> NonZeroUsize {
     NonZeroUsize::new(all / 2).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Reads everything. A setting with a mistake has its default; the reader knows of the mistake.
-pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
-    let (address, second_address) = address(reader);
+/// Reads everything, for this program. A setting with a mistake has its default; the reader knows of the mistake.
+pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
+    let (address, second_address) = address(reader, program);
     let server = server(reader);
     let rest = rest(reader);
     let grace = reader.number("server.grace_ms", 0..=DAY_MS, 10_000);
     let threads = reader.count("server.threads", 0..=1024, 0);
-    let api_key = api_key(reader);
+    let api_key = key(reader, "auth.api_key");
     refuse_open_door(reader, address, api_key.as_ref());
+    let mcp = mcp(reader);
+    let relay = relay(reader, &mcp);
     let servers = servers(reader);
     let command_servers = reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
     let prefix = reader.choice("servers.prefix", &PREFIXES, Prefix::default());
@@ -59,6 +63,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
         grace: Duration::from_millis(grace),
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
         server,
+        mcp,
+        relay: relay.map(|relay| RelayConfig { grace: Duration::from_millis(grace), body: rest.body, ..relay }),
         rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
         engine,
         servers,
@@ -72,7 +78,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
 }
 
 /// The address to listen on, and a second one with the same port where `localhost` means both.
-fn address(reader: &mut Reader<'_>) -> (SocketAddr, Option<IpAddr>) {
+fn address(reader: &mut Reader<'_>, program: &Program) -> (SocketAddr, Option<IpAddr>) {
     let host = reader.text("server.host", "localhost");
     let (ip, second) = match host.trim().trim_start_matches('[').trim_end_matches(']') {
         "localhost" => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(IpAddr::V6(Ipv6Addr::LOCALHOST))),
@@ -85,7 +91,13 @@ fn address(reader: &mut Reader<'_>) -> (SocketAddr, Option<IpAddr>) {
             (ip, None)
         }
     };
-    let port = reader.number("server.port", 0..=u64::from(u16::MAX), 8000);
+    // Both programs can run with one configuration.
+    let http = reader.number("server.port", 0..=u64::from(u16::MAX), 8000);
+    let mcp = reader.number("mcp.port", 0..=u64::from(u16::MAX), 3000);
+    let port = match program {
+        Program::Http => http,
+        Program::Mcp(_) => mcp,
+    };
     (SocketAddr::new(ip, u16::try_from(port).unwrap_or_default()), second)
 }
 
@@ -101,14 +113,14 @@ fn refuse_open_door(reader: &mut Reader<'_>, address: SocketAddr, key: Option<&S
     }
 }
 
-fn api_key(reader: &mut Reader<'_>) -> Option<Secret> {
-    let key = reader.secret("auth.api_key")?;
+fn key(reader: &mut Reader<'_>, setting: &'static str) -> Option<Secret> {
+    let key = reader.secret(setting)?;
     if key.expose().is_empty() {
-        reader.mistake("auth.api_key", "is empty; give it a value, or remove it to run without a key");
+        reader.mistake(setting, "is empty; give it a value, or remove it to run without a key");
     }
     if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         // No header can carry it, so nobody could ever present it.
-        reader.mistake("auth.api_key", "must be of visible ASCII letters without white space; choose another");
+        reader.mistake(setting, "must be of visible ASCII letters without white space; choose another");
     }
     Some(key)
 }
@@ -158,6 +170,45 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
         event_keep_alive_ms: time_ms(reader, "server.event_keep_alive_ms", default.event_keep_alive_ms),
         max_waiting_events: reader.count("server.max_waiting_events", 1..=1_000_000, default.max_waiting_events),
     }
+}
+
+fn mcp(reader: &mut Reader<'_>) -> McpSettings {
+    let words = [("", None), ("search", Some("search")), ("all", Some("all"))];
+    McpSettings { stdio: reader.flag("mcp.stdio", false), expose: reader.choice("mcp.expose", &words, None) }
+}
+
+fn relay(reader: &mut Reader<'_>, mcp: &McpSettings) -> Option<RelayConfig> {
+    let url = reader.text("relay.url", "");
+    let key = key(reader, "relay.api_key");
+    let session = reader.text("relay.session", "");
+    if !session.is_empty() && !http_server::is_session_id(&session) {
+        reader.mistake("relay.session", "must be the id of a session, as POST /sessions/create returns it");
+        return None;
+    }
+    // Something to hang the limits on: they are settings even where there is no gateway.
+    let nowhere = || Remote::new("http://localhost", None, None).expect("an address of ours can be read");
+    let session = Some(session.as_str()).filter(|session| !session.is_empty());
+    let remote = match Remote::new(&url, key.as_ref(), session) {
+        Ok(remote) => Some(remote),
+        Err(_) if url.trim().is_empty() => None,
+        Err(error) => {
+            reader.mistake("relay.url", format!("{error}; it is as in http://localhost:8000"));
+            None
+        }
+    };
+    let is_there = remote.is_some();
+    let default = RelayConfig::new(remote.unwrap_or_else(nowhere));
+    let relay = RelayConfig {
+        connect_timeout: time(reader, "relay.connect_timeout_ms", default.connect_timeout),
+        max_message_bytes: reader.count("relay.max_message_bytes", 1024..=GIB, default.max_message_bytes),
+        max_requests: reader.count("relay.max_requests", 1..=100_000, default.max_requests),
+        remote: match mcp.expose {
+            Some(word) => default.remote.with_expose(word),
+            None => default.remote,
+        },
+        ..default
+    };
+    is_there.then_some(relay)
 }
 
 fn servers(reader: &mut Reader<'_>) -> ServersSettings {

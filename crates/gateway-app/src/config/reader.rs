@@ -216,7 +216,8 @@ impl<'a> Reader<'a> {
                 let same_name = known.rsplit('.').next() == Some(last);
                 (if same_name { 0 } else { strsim::osa_distance(known, key) }, known)
             })
-            .min()
+            // Of equally near ones the first that is read, which is the one that most people have.
+            .min_by_key(|(distance, _)| *distance)
             .filter(|(distance, _)| *distance <= 3);
         let meant = nearest.map(|(_, known)| if as_variable { variable_of(known) } else { known.to_owned() });
         match meant {
