@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::workspace::Workspace;
-use crate::{demo, peers, suite, tidy};
+use crate::{conformance, demo, peers, suite, tidy};
 
 const HELP: &str = "\
 The project's own tasks.
@@ -13,6 +13,13 @@ The project's own tasks.
   cargo xtask test [ARGS…]         everything that can fail: sets up the MCP servers to test against, then runs
                                    all tests and doc tests; ARGS go to `cargo nextest run` (or `cargo test`)
                                    in place of --workspace, and then the doc tests are left out
+  cargo xtask conformance [ARGS…]  the official conformance suite against the gateway, as server and as client
+      --requirements R             only this revision: 2025-11-25 or 2026-07-28
+      --role ROLE                  only as server or as client
+      --upstream WIRE              as server, only in front of an upstream over http or stdio
+      --era ERA                    what that upstream speaks: both (default), legacy or modern
+      --direct                     no gateway: judges what it is tested with
+      --scenario NAME              only this one, with all that the suite says; other ARGS go to the suite
   cargo xtask peers                only sets up those servers, in target/peers, and prints where
   cargo xtask tidy [--fix]         checks the house rules; --fix writes what is generated
   cargo xtask help                 this text
@@ -29,6 +36,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         ["demo"] => demo::run(&Workspace::load()?, demo::After::Serve),
         ["demo", "--once"] => demo::run(&Workspace::load()?, demo::After::Stop),
         ["test", rest @ ..] => suite::run(&Workspace::load()?, rest),
+        ["conformance", rest @ ..] => conformance::run(&Workspace::load()?, &conformance::Options::parse(rest)?),
         ["peers"] => {
             let peers = peers::set_up(&Workspace::load()?)?;
             println!("{}", peers.folder.display());

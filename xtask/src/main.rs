@@ -5,9 +5,11 @@
 #![expect(clippy::print_stdout, reason = "these are commands for people")]
 
 mod commands;
+mod conformance;
 mod demo;
 mod peers;
 mod process;
+mod service;
 mod suite;
 mod tidy;
 mod workspace;

@@ -7,6 +7,7 @@
 
 use std::process::{Command, ExitCode};
 
+use crate::conformance;
 use crate::peers::{self, Peers};
 use crate::process::{output, run as run_command, watch};
 use crate::workspace::Workspace;
@@ -22,7 +23,7 @@ struct Count {
 /// One run of a test runner.
 #[derive(Debug)]
 struct Outcome {
-    what: &'static str,
+    what: String,
     count: Count,
     succeeded: bool,
 }
@@ -40,6 +41,7 @@ pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String
     let mut outcomes = vec![run_tests(workspace, &peers, arguments)?];
     if arguments.is_empty() {
         outcomes.push(run_doc_tests(workspace, &peers)?);
+        outcomes.extend(run_conformance(workspace, &peers)?);
     }
     Ok(summarise(&outcomes, &peers, arguments))
 }
@@ -65,12 +67,23 @@ fn run_doc_tests(workspace: &Workspace, peers: &Peers) -> Result<Outcome, String
     count("doc tests", &mut command, count_libtest_line)
 }
 
+/// The official suite, one outcome a run. What fails as expected is named, and counts as nothing.
+fn run_conformance(workspace: &Workspace, peers: &Peers) -> Result<Vec<Outcome>, String> {
+    let outcomes = conformance::in_test(workspace, peers)?;
+    let outcome = |outcome: conformance::Outcome| Outcome {
+        what: format!("conformance, {}", outcome.line()),
+        count: Count { passed: outcome.passed as u64, failed: outcome.mistakes.len() as u64, skipped: 0 },
+        succeeded: outcome.mistakes.is_empty(),
+    };
+    Ok(outcomes.into_iter().map(outcome).collect())
+}
+
 fn with_surroundings(mut command: Command, workspace: &Workspace, peers: &Peers) -> Command {
     command.env("MCP_PEERS", &peers.folder).env("MCP_BIN_DIR", workspace.programs());
     command
 }
 
-fn count(what: &'static str, command: &mut Command, read: impl Fn(&str) -> Option<Count>) -> Result<Outcome, String> {
+fn count(what: &str, command: &mut Command, read: impl Fn(&str) -> Option<Count>) -> Result<Outcome, String> {
     let mut count = Count::default();
     let succeeded = watch(command, |line| {
         if let Some(more) = read(line) {
@@ -79,7 +92,7 @@ fn count(what: &'static str, command: &mut Command, read: impl Fn(&str) -> Optio
             count.skipped += more.skipped;
         }
     })?;
-    Ok(Outcome { what, count, succeeded })
+    Ok(Outcome { what: what.to_owned(), count, succeeded })
 }
 
 /// `Summary [   2.5s] 8 tests run: 7 passed (1 slow), 1 failed, 3 skipped`

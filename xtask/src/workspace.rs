@@ -46,6 +46,13 @@ impl Workspace {
         self.target.join("debug")
     }
 
+    /// The gateway, with the settings that it is started with and no others.
+    pub fn gateway(&self) -> Command {
+        let mut command = Command::new(self.programs().join("gateway-http"));
+        without_settings(&mut command);
+        command
+    }
+
     /// A cargo command in the root.
     pub fn cargo(&self) -> Command {
         let mut command = cargo();
@@ -59,6 +66,13 @@ impl Workspace {
         let packages = metadata.get("packages")?.as_array()?;
         let packages = packages.iter().map(|package| Package::parse(package, &root)).collect::<Option<_>>()?;
         Some(Self { root, target, packages })
+    }
+}
+
+/// Takes away the variables of ours that are settings of a gateway.
+pub fn without_settings(command: &mut Command) {
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GATEWAY_")) {
+        command.env_remove(name);
     }
 }
 

@@ -17,8 +17,8 @@ mod watch;
 
 pub use arguments::{Arguments, McpFlags, Program};
 pub use config::{
-    Environment, Loaded, LogFormat, LogLevel, LogSettings, McpSettings, Mistake, Mistakes, ResilienceSettings,
-    ServersSettings, Settings, load,
+    Environment, Loaded, LogFormat, LogLevel, LogSettings, Mistake, Mistakes, ResilienceSettings, ServersSettings,
+    Settings, load,
 };
 pub use logging::start_logging;
 pub use mcp::run_mcp;

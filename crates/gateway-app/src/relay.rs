@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: &Settings, relay: RelayConfig) -> Result<()> {
     raise_open_files_limit(settings);
     tracing::info!("in front of the gateway at {}", relay.remote.origin());
     let stop = CancellationToken::new();
-    if settings.mcp.stdio {
+    if settings.speaks_stdio {
         let relaying = serve_relay::stdio(relay, tokio::io::stdin(), tokio::io::stdout(), stop.clone());
         let relaying = async { relaying.await.map_err(|error| failure("read standard input", error)) };
         return until_stopped(relaying, stop, signals).await;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use gateway_core::{Gateway, Result};
 use gateway_layers::METRICS_CONTENT_TYPE;
 use http_server::HttpServer;
+use serve_mcp::McpDoor;
 use serve_rest::{Metrics, RestDoor};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -46,9 +47,14 @@ pub async fn run(loaded: Loaded) -> Result<()> {
 
     let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
     let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
-    let server = HttpServer::new(settings.server.clone(), Arc::new(rest));
+    let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
+    let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
     let stop = CancellationToken::new();
-    let mut serving = pin!(listeners.serve(&server, &stop, settings.grace));
+    let serving = async {
+        let (served, ()) = tokio::join!(listeners.serve(&server, &stop, settings.grace), mcp.tend(&stop));
+        served
+    };
+    let mut serving = pin!(serving);
     let served = tokio::select! {
         served = &mut serving => Some(served),
         () = follow(&loaded, &gateway) => None,

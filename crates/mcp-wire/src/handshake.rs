@@ -7,7 +7,7 @@ use gateway_core::{Era, Error, ErrorKind, RawJson, Result, UpstreamInfo};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::{Meta, Revision};
+use crate::{Meta, Revision, code};
 
 /// How long a server may be silent on `server/discover` where the transport does not say. A server of
 /// the legacy era should answer with an error, and some say nothing.
@@ -106,7 +106,7 @@ pub async fn shake_hands(
             legacy => legacy,
         };
     }
-    let mut discover = Box::pin(discover(exchange));
+    let mut discover = Box::pin(discover_again(exchange));
     let refused = match tokio::time::timeout(exchange.probe_patience(), &mut discover).await {
         Ok(Err(error)) if is_answer(&error) => error,
         Ok(answer) => return answer,
@@ -114,6 +114,33 @@ pub async fn shake_hands(
         Err(_) => return first_success(discover, initialize(exchange, client)).await,
     };
     initialize(exchange, client).await.map_err(|error| error.with_context("discover", refused.message()))
+}
+
+/// Asks once more where the server answers that it does not speak the revision that it says it speaks: it has not
+/// yet, or a proxy before it decides by the first request.
+async fn discover_again(exchange: &dyn Exchange) -> Result<UpstreamInfo> {
+    match discover(exchange).await {
+        Err(error) if offers_modern(&error) => discover(exchange).await,
+        outcome => outcome,
+    }
+}
+
+/// Whether an error is -32022 and offers our revision all the same.
+fn offers_modern(error: &Error) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        code: i64,
+        data: Offer,
+    }
+    #[derive(Deserialize)]
+    struct Offer {
+        supported: Vec<String>,
+    }
+    let refusal = error.details().and_then(|details| details.read::<Refusal>().ok());
+    refusal.is_some_and(|refusal| {
+        refusal.code == code::UNSUPPORTED_PROTOCOL_VERSION
+            && refusal.data.supported.iter().any(|version| version == Revision::MODERN.as_str())
+    })
 }
 
 async fn discover(exchange: &dyn Exchange) -> Result<UpstreamInfo> {

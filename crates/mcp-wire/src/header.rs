@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use gateway_core::RawJson;
 use serde::Deserialize;
 
@@ -13,6 +15,8 @@ pub const SESSION_ID: &str = "mcp-session-id";
 pub const METHOD: &str = "mcp-method";
 /// The body's tool, prompt or resource, from 2026-07-28 on.
 pub const NAME: &str = "mcp-name";
+/// Before the name of an argument that travels in a header as well, from 2026-07-28 on.
+pub const PARAM_PREFIX: &str = "mcp-param-";
 /// Where a broken stream is taken up again.
 pub const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -45,26 +49,14 @@ pub fn encode_value(value: &str) -> Cow<'_, str> {
     if printable && !looks_encoded && value.trim_matches(' ') == value {
         return Cow::Borrowed(value);
     }
-    Cow::Owned(format!("{ENCODED_PREFIX}{}{ENCODED_SUFFIX}", base64(value.as_bytes())))
+    Cow::Owned(format!("{ENCODED_PREFIX}{}{ENCODED_SUFFIX}", BASE64.encode(value)))
 }
 
-/// Standard base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for position in 0..4 {
-            if position <= group.len() {
-                let index = bits >> (18 - 6 * position) & 0x3f;
-                out.push(char::from(ALPHABET[index as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
+/// What a header's value says: itself, or what is encoded in it; `None` where the encoding is broken.
+pub fn decode_value(value: &str) -> Option<Cow<'_, str>> {
+    let encoded = value.strip_prefix(ENCODED_PREFIX).and_then(|rest| rest.strip_suffix(ENCODED_SUFFIX));
+    let Some(encoded) = encoded else { return Some(Cow::Borrowed(value)) };
+    String::from_utf8(BASE64.decode(encoded).ok()?).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]
@@ -72,8 +64,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn broken_encodings_are_told_from_plain_values() {
+        let check =
+            |value: &str, expected: Option<&str>| assert_eq!(decode_value(value).as_deref(), expected, "{value}");
+        check("=?base64?SGVsbG8=?=", Some("Hello"));
+        check("SGVsbG8=", Some("SGVsbG8="));
+        check("=?base64?SGVsbG8=", Some("=?base64?SGVsbG8="));
+        check("=?base64?SGVsbG8?=", None);
+        check("=?base64?SGVs!!!bG8=?=", None);
+        check("=?base64?/w==?=", None);
+    }
+
+    #[test]
     fn values_are_encoded_where_they_must() {
-        let check = |value: &str, expected: &str| assert_eq!(encode_value(value), expected);
+        let check = |value: &str, expected: &str| {
+            assert_eq!(encode_value(value), expected);
+            assert_eq!(decode_value(expected).as_deref(), Some(value));
+        };
         check("get_weather", "get_weather");
         check("", "");
         check("a b", "a b");

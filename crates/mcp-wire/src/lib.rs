@@ -37,4 +37,7 @@ pub use refusal::{http_refusal, means_lost_session};
 pub use subscription::{announces_tool_changes, listen_params};
 pub use target::HttpTarget;
 pub use version::Revision;
-pub use write::{squeeze_newlines, write_answer, write_error, write_notification, write_request, write_result};
+pub use write::{
+    is_error_object, squeeze_newlines, write_answer, write_error, write_error_object, write_notification,
+    write_request, write_result,
+};

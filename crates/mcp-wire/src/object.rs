@@ -9,33 +9,62 @@ use serde_json::value::RawValue;
 
 use crate::write::write_string;
 
-/// The members of a raw object, in their order.
-#[derive(Debug)]
-pub struct Object<'a> {
-    text: &'a str,
-    members: Vec<Member>,
+/// The members of a raw object, in their order, each a slice of it.
+#[derive(Clone, Debug, Default)]
+pub struct Object {
+    members: Vec<(String, RawJson)>,
 }
 
-impl<'a> Object<'a> {
+impl Object {
     /// The members of `raw`; none where it is no object.
-    pub fn of(raw: &'a RawJson) -> Self {
-        let text = raw.as_str();
-        Self { text, members: if raw.is_object() { members(text) } else { Vec::new() } }
+    pub fn of(raw: &RawJson) -> Self {
+        struct Slices<'t>(&'t RawJson);
+        impl<'de> Visitor<'de> for Slices<'de> {
+            type Value = Vec<(String, RawJson)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut found = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let value = map.next_value::<&RawValue>()?;
+                    found.push((name, RawJson::slice_of(self.0.as_bytes(), value)));
+                }
+                Ok(found)
+            }
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(raw.as_str());
+        Self { members: deserializer.deserialize_map(Slices(raw)).unwrap_or_default() }
     }
 
-    /// The text of a member's value. Of repeated names the last one counts.
-    pub fn get(&self, name: &str) -> Option<&'a str> {
-        self.members.iter().rfind(|member| member.name == name).map(|member| &self.text[member.value.clone()])
+    /// The value of a member. Of repeated names the last one counts.
+    pub fn get(&self, name: &str) -> Option<&RawJson> {
+        self.members.iter().rfind(|(own, _)| own == name).map(|(_, value)| value)
     }
 
     /// The member's value where it is a string.
     pub fn text(&self, name: &str) -> Option<String> {
-        serde_json::from_str(self.get(name)?).ok()
+        self.get(name)?.read().ok()
     }
 
-    /// Name and text of each member.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &'a str)> {
-        self.members.iter().map(|member| (member.name.as_str(), &self.text[member.value.clone()]))
+    /// Name and value of each member.
+    pub fn into_members(self) -> Vec<(String, RawJson)> {
+        self.members
+    }
+
+    /// The members, but for those of these names; `None` where none is left.
+    pub fn without(&self, names: &[&str]) -> Option<RawJson> {
+        let mut out = vec![b'{'];
+        for (name, value) in self.members.iter().filter(|(name, _)| !names.contains(&name.as_str())) {
+            if out.len() > 1 {
+                out.push(b',');
+            }
+            write_member(&mut out, name, value.as_str());
+        }
+        out.push(b'}');
+        (out.len() > 2).then(|| written(out))
     }
 }
 
@@ -162,14 +191,12 @@ mod tests {
 
     #[test]
     fn members_are_read() {
-        let object = raw(r#"{"a": 1.50, "\u0062":"x", "a":{"a":2}}"#);
-        let object = Object::of(&object);
-        assert_eq!(
-            (object.get("a"), object.text("b").as_deref(), object.get("c")),
-            (Some(r#"{"a":2}"#), Some("x"), None)
-        );
-        assert_eq!(object.iter().count(), 3);
-        assert_eq!(Object::of(&raw("[1]")).iter().count(), 0);
+        let object = Object::of(&raw(r#"{"a": 1.50, "\u0062":"x", "a":{"a":2}}"#));
+        let shown = |name| object.get(name).map(RawJson::as_str);
+        assert_eq!((shown("a"), object.text("b").as_deref(), shown("c")), (Some(r#"{"a":2}"#), Some("x"), None));
+        assert_eq!(object.without(&["a"]), Some(raw(r#"{"b":"x"}"#)));
+        assert_eq!(object.without(&["a", "b"]), None);
+        assert!(Object::of(&raw("[1]")).get("a").is_none());
     }
 
     #[test]

@@ -82,21 +82,18 @@ impl Pending {
         }
     }
 
-    /// The listener of the request that something without a name surely belongs to: the only one under
-    /// way, or the youngest where all are of one client. The connection's own requests do not count: they
-    /// have no listener.
+    /// The listener of the request that something without a name belongs to: the only one under way, or the
+    /// youngest where all are of one client. The connection's own requests do not count: they have no
+    /// listener. Neither do requests whose server waits for the answer to a question, where there are others:
+    /// it may wait for long, and servers ask one question after the other.
     pub fn only_asker(&self) -> Option<Listener> {
         let table = self.lock();
-        let mut found: Option<(i64, &Listener)> = None;
-        for (&id, waiting) in &table.waiting {
-            let Some(listener) = &waiting.listener else { continue };
-            found = match found {
-                Some((_, other)) if !other.is_of_same_client(listener) => return None,
-                Some((youngest, other)) if youngest > id => Some((youngest, other)),
-                _ => Some((id, listener)),
-            };
+        let all = || table.waiting.iter().filter_map(|(&id, waiting)| Some((id, waiting.listener.as_ref()?)));
+        if all().any(|(_, listener)| !listener.is_asked()) {
+            only(all().filter(|(_, listener)| !listener.is_asked()))
+        } else {
+            only(all())
         }
-        found.map(|(_, listener)| listener.clone())
     }
 
     /// Asks the client that a question surely is for, else `events`. Dropping the future withdraws it.
@@ -140,6 +137,19 @@ impl Pending {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The only listener, or the youngest where all are of one client.
+fn only<'a>(listeners: impl Iterator<Item = (i64, &'a Listener)>) -> Option<Listener> {
+    let mut found: Option<(i64, &Listener)> = None;
+    for (id, listener) in listeners {
+        found = match found {
+            Some((_, other)) if !other.is_of_same_client(listener) => return None,
+            Some((youngest, other)) if youngest > id => Some((youngest, other)),
+            _ => Some((id, listener)),
+        };
+    }
+    found.map(|(_, listener)| listener.clone())
 }
 
 impl Waiting {

@@ -51,12 +51,7 @@ pub fn write_answer(out: &mut Vec<u8>, id: &Id, outcome: &Result<RawJson>) {
     match outcome {
         Ok(result) => write_result(out, id, result),
         Err(error) => match error.details().filter(|details| is_error_object(details)) {
-            Some(object) => {
-                write_answer_head(out, id);
-                out.extend_from_slice(br#","error":"#);
-                out.extend_from_slice(object.as_bytes());
-                out.push(b'}');
-            }
+            Some(object) => write_error_object(out, id, object),
             None => {
                 let code = match error.kind() {
                     ErrorKind::NotFound => code::METHOD_NOT_FOUND,
@@ -69,8 +64,16 @@ pub fn write_answer(out: &mut Vec<u8>, id: &Id, outcome: &Result<RawJson>) {
     }
 }
 
+/// Appends somebody else's error object as the answer to a request of the peer's.
+pub fn write_error_object(out: &mut Vec<u8>, id: &Id, object: &RawJson) {
+    write_answer_head(out, id);
+    out.extend_from_slice(br#","error":"#);
+    out.extend_from_slice(object.as_bytes());
+    out.push(b'}');
+}
+
 /// Whether a value has what a JSON-RPC error object must have.
-fn is_error_object(raw: &RawJson) -> bool {
+pub fn is_error_object(raw: &RawJson) -> bool {
     #[derive(Deserialize)]
     struct ErrorObject<'a> {
         #[serde(rename = "code")]

@@ -82,6 +82,18 @@ impl Speech {
         request
     }
 
+    /// Adds the arguments that a modern server wants in headers, too (SEP-2243).
+    pub(crate) fn add_params(&self, request: &mut Request<Full<Bytes>>, params: &[(String, String)]) {
+        if self.era != Era::Modern {
+            return;
+        }
+        for (name, value) in params {
+            if let Ok(name) = HeaderName::try_from(format!("{}{name}", header::PARAM_PREFIX)) {
+                request.headers_mut().insert(name, encoded(value));
+            }
+        }
+    }
+
     /// A message of ours that is no request.
     pub(crate) fn say(&self, message: Vec<u8>) -> Request<Full<Bytes>> {
         self.request(Method::POST, self.post.clone(), message.into())

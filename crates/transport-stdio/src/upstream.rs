@@ -43,7 +43,7 @@ impl Upstream for StdioUpstream {
     }
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let UpstreamRequest { method, params, listener } = request;
+        let UpstreamRequest { method, params, listener, .. } = request;
         let ticket = self.connection.pending.register(listener.clone())?;
         let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref());
         let mut message = Vec::new();

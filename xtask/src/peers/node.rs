@@ -8,17 +8,21 @@ use super::apt;
 use super::setup::{create_folder, write_launcher};
 use crate::process::{find, output, run};
 
-/// The oldest Node that the peers run on.
-const OLDEST: u32 = 20;
+/// The oldest Node that everything here runs on; the conformance suite needs it.
+const OLDEST: u32 = 22;
 
 /// Brought by npm where the system's Node is older, as in Debian 12.
 const BROUGHT: &str = "24.21.0";
 
-/// The servers, by the name of their program.
-const SERVERS: [(&str, &str); 2] = [
+/// The packages, by the name of their program.
+const PROGRAMS: [(&str, &str); 3] = [
     ("mcp-server-everything", "@modelcontextprotocol/server-everything"),
     ("mcp-server-filesystem", "@modelcontextprotocol/server-filesystem"),
+    ("mcp-conformance", SUITE),
 ];
+
+/// The official conformance suite.
+const SUITE: &str = "@modelcontextprotocol/conformance";
 
 /// A Node that is new enough, and npm.
 pub struct Interpreter {
@@ -33,11 +37,11 @@ pub fn pinned(pins: &Path) -> Result<Vec<String>, String> {
     let lock: serde_json::Value =
         serde_json::from_str(&text).map_err(|error| format!("{} is no JSON: {error}", path.display()))?;
     let version = |package: &str| lock["packages"][format!("node_modules/{package}")]["version"].as_str();
-    SERVERS
+    PROGRAMS
         .iter()
         .map(|(program, package)| Some(format!("{program} {}", version(package)?)))
         .collect::<Option<_>>()
-        .ok_or_else(|| format!("{} does not pin every server", path.display()))
+        .ok_or_else(|| format!("{} does not pin every package", path.display()))
 }
 
 /// Finds Node and npm; as root on Debian it installs what is missing.
@@ -84,11 +88,16 @@ pub fn install(interpreter: &Interpreter, pins: &Path, folder: &Path) -> Result<
     let link = folder.join("bin/node");
     std::os::unix::fs::symlink(&interpreter.node, &link)
         .map_err(|error| format!("cannot link {}: {error}", link.display()))?;
-    for (program, package) in SERVERS {
+    for (program, package) in PROGRAMS {
         let script = home.join("node_modules").join(package).join("dist/index.js");
         write_launcher(&folder.join("bin").join(program), &interpreter.node, &script)?;
     }
     Ok(())
+}
+
+/// Where the conformance suite says what a revision requires.
+pub fn requirements(folder: &Path, revision: &str) -> PathBuf {
+    folder.join("npm/node_modules").join(SUITE).join("requirements").join(format!("{revision}.yaml"))
 }
 
 /// What `program --version` prints.
@@ -108,16 +117,16 @@ mod tests {
     #[test]
     fn old_versions_are_told_from_new_ones() {
         for (version, enough) in
-            [("v18.20.4", false), ("v20.0.0", true), ("v9.9.9", false), ("24.1", true), ("", false)]
+            [("v18.20.4", false), ("v22.0.0", true), ("v9.9.9", false), ("24.1", true), ("", false)]
         {
             assert_eq!(major(version) >= Some(OLDEST), enough, "{version}");
         }
     }
 
     #[test]
-    fn every_server_is_pinned() {
+    fn every_package_is_pinned() {
         let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let pinned = pinned(&pins).unwrap();
-        assert!(pinned[0].starts_with("mcp-server-everything 20") && pinned.len() == 2, "{pinned:?}");
+        assert!(pinned[0].starts_with("mcp-server-everything 20") && pinned.len() == 3, "{pinned:?}");
     }
 }

@@ -15,7 +15,7 @@ const STAMP: &str = "installed.txt";
 pub struct Peers {
     /// What `MCP_PEERS` is set to.
     pub folder: PathBuf,
-    /// Name and version of each server.
+    /// Name and version of each server, and of the suite.
     pub servers: Vec<String>,
 }
 

@@ -8,20 +8,21 @@ use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, Server
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::{BodyLimits, HttpServerConfig};
 use router_keyword::KeywordConfig;
-use serve_relay::{RelayConfig, Remote};
+use serve_mcp::{Binding, Expose, McpConfig};
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
+use super::read_relay::relay;
 use super::reader::Reader;
-use super::settings::{LogFormat, LogLevel, LogSettings, McpSettings, ResilienceSettings, ServersSettings, Settings};
+use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
 use crate::arguments::Program;
 
 /// The longest time that a setting in milliseconds may name: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The largest size that a setting in bytes may name.
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// Who may add command servers, as the configuration writes it.
 const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
@@ -33,6 +34,12 @@ const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
 /// When tools are prefixed, as the configuration writes it.
 const PREFIXES: [(&str, Prefix); 3] =
     [("always", Prefix::Always), ("on-collision", Prefix::OnCollision), ("never", Prefix::Never)];
+
+/// What MCP clients see, as the configuration writes it.
+const EXPOSURES: [(&str, Expose); 2] = [("search", Expose::Search), ("all", Expose::All)];
+
+/// Which servers an MCP client gets, as the configuration writes it.
+const BINDINGS: [(&str, Binding); 2] = [("shared", Binding::Shared), ("own", Binding::Own)];
 
 /// Upstream programs and callers on the same machine need the other half; and a call costs less when it does
 /// not change processors on its way.
@@ -50,12 +57,13 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
     let threads = reader.count("server.threads", 0..=1024, 0);
     let api_key = key(reader, "auth.api_key");
     refuse_open_door(reader, address, api_key.as_ref());
-    let mcp = mcp(reader);
-    let relay = relay(reader, &mcp);
     let servers = servers(reader);
     let command_servers = reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
     let prefix = reader.choice("servers.prefix", &PREFIXES, Prefix::default());
     let engine = engine(reader, command_servers, prefix);
+    let mcp = mcp(reader, &rest);
+    let speaks_stdio = reader.flag("mcp.stdio", false);
+    let relay = relay(reader, &mcp, Duration::from_millis(grace));
     Settings {
         address,
         second_address,
@@ -63,9 +71,10 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         grace: Duration::from_millis(grace),
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
         server,
-        mcp,
-        relay: relay.map(|relay| RelayConfig { grace: Duration::from_millis(grace), body: rest.body, ..relay }),
+        speaks_stdio,
+        relay,
         rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
+        mcp,
         engine,
         servers,
         stdio: stdio(reader),
@@ -113,7 +122,8 @@ fn refuse_open_door(reader: &mut Reader<'_>, address: SocketAddr, key: Option<&S
     }
 }
 
-fn key(reader: &mut Reader<'_>, setting: &'static str) -> Option<Secret> {
+/// A key that a header can carry.
+pub(super) fn key(reader: &mut Reader<'_>, setting: &'static str) -> Option<Secret> {
     let key = reader.secret(setting)?;
     if key.expose().is_empty() {
         reader.mistake(setting, "is empty; give it a value, or remove it to run without a key");
@@ -172,43 +182,23 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
     }
 }
 
-fn mcp(reader: &mut Reader<'_>) -> McpSettings {
-    let words = [("", None), ("search", Some("search")), ("all", Some("all"))];
-    McpSettings { stdio: reader.flag("mcp.stdio", false), expose: reader.choice("mcp.expose", &words, None) }
-}
-
-fn relay(reader: &mut Reader<'_>, mcp: &McpSettings) -> Option<RelayConfig> {
-    let url = reader.text("relay.url", "");
-    let key = key(reader, "relay.api_key");
-    let session = reader.text("relay.session", "");
-    if !session.is_empty() && !http_server::is_session_id(&session) {
-        reader.mistake("relay.session", "must be the id of a session, as POST /sessions/create returns it");
-        return None;
+fn mcp(reader: &mut Reader<'_>, rest: &RestConfig) -> McpConfig {
+    let default = McpConfig::default();
+    let ttl_seconds = reader.number("mcp.session_ttl_seconds", 1..=30 * DAY_MS / 1000, default.session_ttl_ms / 1000);
+    McpConfig {
+        expose: reader.choice("mcp.expose", &EXPOSURES, default.expose),
+        pinned: reader.texts("mcp.pinned", &default.pinned),
+        binding: reader.choice("mcp.session", &BINDINGS, default.binding),
+        page_size: reader.count("mcp.page_size", 1..=1_000_000, default.page_size),
+        session_ttl_ms: ttl_seconds * 1000,
+        max_sessions: reader.count("mcp.max_sessions", 0..=10_000_000, default.max_sessions),
+        resume_window_ms: reader.number("mcp.resume_window_ms", 0..=DAY_MS, default.resume_window_ms),
+        input_window_ms: time_ms(reader, "mcp.input_window_ms", default.input_window_ms),
+        first_list_patience_ms: reader.number("mcp.first_list_patience_ms", 0..=DAY_MS, default.first_list_patience_ms),
+        keep_alive_ms: rest.event_keep_alive_ms,
+        max_waiting_events: rest.max_waiting_events,
+        body: rest.body,
     }
-    // Something to hang the limits on: they are settings even where there is no gateway.
-    let nowhere = || Remote::new("http://localhost", None, None).expect("an address of ours can be read");
-    let session = Some(session.as_str()).filter(|session| !session.is_empty());
-    let remote = match Remote::new(&url, key.as_ref(), session) {
-        Ok(remote) => Some(remote),
-        Err(_) if url.trim().is_empty() => None,
-        Err(error) => {
-            reader.mistake("relay.url", format!("{error}; it is as in http://localhost:8000"));
-            None
-        }
-    };
-    let is_there = remote.is_some();
-    let default = RelayConfig::new(remote.unwrap_or_else(nowhere));
-    let relay = RelayConfig {
-        connect_timeout: time(reader, "relay.connect_timeout_ms", default.connect_timeout),
-        max_message_bytes: reader.count("relay.max_message_bytes", 1024..=GIB, default.max_message_bytes),
-        max_requests: reader.count("relay.max_requests", 1..=100_000, default.max_requests),
-        remote: match mcp.expose {
-            Some(word) => default.remote.with_expose(word),
-            None => default.remote,
-        },
-        ..default
-    };
-    is_there.then_some(relay)
 }
 
 fn servers(reader: &mut Reader<'_>) -> ServersSettings {
@@ -302,7 +292,7 @@ fn resilience(reader: &mut Reader<'_>) -> ResilienceSettings {
 }
 
 /// A time that its owner keeps as a duration.
-fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+pub(super) fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
     let default = u64::try_from(default.as_millis()).unwrap_or(DAY_MS);
     Duration::from_millis(reader.number(key, 1..=DAY_MS, default))
 }

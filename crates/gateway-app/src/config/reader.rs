@@ -144,6 +144,11 @@ impl<'a> Reader<'a> {
         self.value(key, default, &wanted, read, show)
     }
 
+    /// Whether somebody typed a value for this key.
+    pub(super) fn is_typed(&self, key: &str) -> bool {
+        self.figment.find_value(key).is_ok()
+    }
+
     /// Notes what is wrong with a value that [`Reader`] itself took.
     pub(super) fn mistake(&mut self, key: &'static str, problem: impl Into<String>) {
         let mut mistake = Mistake::new(key, problem);

@@ -9,6 +9,7 @@ use gateway_core::{EngineConfig, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::HttpServerConfig;
 use router_keyword::KeywordConfig;
+use serve_mcp::McpConfig;
 use serve_relay::RelayConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
@@ -31,8 +32,10 @@ pub struct Settings {
     pub server: HttpServerConfig,
     /// The REST door.
     pub rest: RestConfig,
-    /// What only `gateway-mcp` does.
-    pub mcp: McpSettings,
+    /// The MCP door.
+    pub mcp: McpConfig,
+    /// Whether `gateway-mcp` speaks on standard input and output instead of listening.
+    pub speaks_stdio: bool,
     /// The gateway that `gateway-mcp` stands in front of, where there is one.
     pub relay: Option<RelayConfig>,
     /// The engine.
@@ -51,15 +54,6 @@ pub struct Settings {
     pub log: LogSettings,
     /// Where the gateway may keep data between runs. Nothing is kept yet.
     pub data_dir: Option<PathBuf>,
-}
-
-/// What only `gateway-mcp` does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct McpSettings {
-    /// Whether it speaks on standard input and output instead of listening.
-    pub stdio: bool,
-    /// What clients see, `search` or `all`, where they do not say; `None` leaves it to whoever serves them.
-    pub expose: Option<&'static str>,
 }
 
 /// The servers file.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +22,9 @@ pub struct UpstreamRequest {
     pub method: Cow<'static, str>,
     /// Its `params`, an object. The transport adds only what the wire needs (`_meta` fields).
     pub params: RawJson,
+    /// Names and values of the headers `Mcp-Param-NAME` (SEP-2243), not yet encoded, for a transport that has
+    /// headers and a server of the modern era.
+    pub param_headers: Vec<(String, String)>,
     /// The caller's end; where there is none, no progress is asked for and no question answered.
     pub listener: Option<Listener>,
 }
@@ -28,7 +32,7 @@ pub struct UpstreamRequest {
 impl UpstreamRequest {
     /// A request without a listener.
     pub fn new(method: impl Into<Cow<'static, str>>, params: RawJson) -> Self {
-        Self { method: method.into(), params, listener: None }
+        Self { method: method.into(), params, param_headers: Vec::new(), listener: None }
     }
 
     /// With someone who hears its progress.
@@ -190,10 +194,15 @@ impl Listener {
         matches!((self.client(), other.client()), (Some(one), Some(other)) if one.id == other.id)
     }
 
+    /// Whether the server waits for the answer to a question.
+    pub fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::Relaxed) > 0
+    }
+
     /// When progress last came, also such that was dropped. The server is not idle while it waits for
     /// the answer to a question: then it is now.
     pub fn last_progress(&self) -> Option<Instant> {
-        if self.0.asked.load(Ordering::Relaxed) > 0 {
+        if self.is_asked() {
             return Some(Instant::now());
         }
         let age = self.0.progress_ms.load(Ordering::Relaxed).checked_sub(1)?;
@@ -240,9 +249,9 @@ impl Question {
         self.answer.is_closed()
     }
 
-    /// Returns when the server no longer waits for the answer.
-    pub async fn withdrawn(&mut self) {
-        self.answer.closed().await;
+    /// Ready when the server no longer waits for the answer.
+    pub fn poll_withdrawn(&mut self, task: &mut Context<'_>) -> Poll<()> {
+        self.answer.poll_closed(task)
     }
 }
 
@@ -285,7 +294,7 @@ mod tests {
             let _ = futures_util::poll!(asking);
         }
         let mut question = ends.questions.recv().await.expect("it was sent");
-        question.withdrawn().await;
+        std::future::poll_fn(|task| question.poll_withdrawn(task)).await;
         assert!(question.is_withdrawn());
     }
 

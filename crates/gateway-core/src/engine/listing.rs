@@ -12,7 +12,7 @@ use super::catalogue::excerpt;
 use super::connection::Connection;
 use super::supervisor::own_limit;
 use crate::{
-    Declaration, Error, ErrorKind, OfferKind, RawJson, Result, ServerOffer, ServerSpec, ServerTools, UpstreamInfo,
+    Declaration, Era, Error, ErrorKind, OfferKind, RawJson, Result, ServerOffer, ServerSpec, ServerTools, UpstreamInfo,
     UpstreamRequest,
 };
 
@@ -37,7 +37,10 @@ pub(super) async fn read(spec: &Arc<ServerSpec>, connection: &Connection) -> Res
         // A server without the capability is not asked: the method need not exist there.
         List::default()
     };
-    let tools = ServerTools::new(spec.name(), about(info), list.entries).with_warnings(list.warnings);
+    let mut tools = ServerTools::new(spec.name(), about(info), list.entries).with_warnings(list.warnings);
+    if info.era == Era::Modern && !spec.is_command() {
+        tools = tools.without_broken_headers();
+    }
     for rejected in tools.rejected() {
         tracing::warn!(server = spec.name(), tool = rejected.name, reason = rejected.reason, "tool rejected");
     }

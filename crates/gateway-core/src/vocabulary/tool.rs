@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::RawJson;
+use crate::{ParamHeader, RawJson};
 
 /// One tool as its server declared it: the parts that the gateway reads, and the whole text.
 #[derive(Clone, Debug)]
@@ -17,6 +17,7 @@ pub struct Tool {
     description: String,
     input_schema: RawJson,
     annotations: Annotations,
+    param_headers: Result<Vec<ParamHeader>, String>,
     raw: RawJson,
 }
 
@@ -96,9 +97,11 @@ impl Tool {
             Err(()) => return Err(reject(Some(name), "`description` is no text".to_owned())),
         };
         let annotations = declared.annotations.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default();
+        let input_schema = RawJson::slice_of(raw.as_bytes(), schema);
         Ok(Self {
             title: text(declared.title).unwrap_or_default(),
-            input_schema: RawJson::slice_of(raw.as_bytes(), schema),
+            param_headers: ParamHeader::of_schema(&input_schema),
+            input_schema,
             description,
             annotations,
             name,
@@ -129,6 +132,11 @@ impl Tool {
     /// The server's hints.
     pub fn annotations(&self) -> Annotations {
         self.annotations
+    }
+
+    /// The arguments that travel in HTTP headers as well; none where the annotations are broken.
+    pub fn param_headers(&self) -> &[ParamHeader] {
+        self.param_headers.as_deref().unwrap_or_default()
     }
 
     /// The whole declaration, as it came.
@@ -165,6 +173,17 @@ impl ServerTools {
             }
         }
         Self { server, about, tools, rejected, warnings: Vec::new(), content_hash: hasher.finish() }
+    }
+
+    /// Without the tools whose arguments should travel in headers and cannot (SEP-2243: a client over HTTP
+    /// must leave them out).
+    #[must_use]
+    pub fn without_broken_headers(mut self) -> Self {
+        for tool in self.tools.extract_if(.., |tool| tool.param_headers.is_err()) {
+            let reason = tool.param_headers.as_ref().err().cloned().unwrap_or_default();
+            self.rejected.push(RejectedTool { name: Some(tool.name.clone()), reason });
+        }
+        self
     }
 
     /// With remarks about how the list was read.

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::stream;
-use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame as BodyFrame, Incoming};
-use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
@@ -19,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::Server;
+use super::conformance::{self, Body, Place};
 use super::peer::{Arrival, Kind, Peer};
 use super::server::{Frame, Outlet, lock};
 use super::wire::{
@@ -29,10 +29,11 @@ use super::wire::{
 /// Largest request body, in bytes.
 const MAX_BODY: usize = 64 * 1024 * 1024;
 
+/// The first revision whose clients know events without data.
+const PRIMING_SINCE: &str = "2025-11-25";
+
 /// What `--noise` puts before every event.
 const NOISE: &str = ": a comment\nretry: 100\n\nevent: unheard-of\ndata: {\"x\":1}\n\nid: 7\ndata: {\"jsonrpc\":\"2.0\",\ndata: \"id\":\"nobody asked\",\"result\":{}}\n\n";
-
-type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 /// Serves clients on `listener` until `shutdown` ends; what is under way then is dropped.
 ///
@@ -101,7 +102,7 @@ impl Door {
             return empty(StatusCode::NOT_FOUND);
         }
         let headers = &parts.headers;
-        let answered = match check_origin(headers) {
+        let answered = match check_hosts(headers) {
             Err(refusal) => Err(refusal),
             Ok(()) => match parts.method {
                 Method::POST => self.post(headers, body).await,
@@ -157,7 +158,6 @@ impl Door {
         let era = self.server.options.era;
         let named = header(headers, "mcp-protocol-version");
         let modern = era.modern()
-            && (!era.legacy() || method != "initialize")
             && (named.is_none_or(|version| !LEGACY_VERSIONS.contains(&version)))
             && (named.is_some() || !era.legacy());
         if modern {
@@ -187,8 +187,18 @@ impl Door {
             headers: Some(headers_as_json(headers)),
         };
         peer.receive(&envelope, arrival);
-        let new_session = (greets && self.keeps_sessions()).then_some(peer);
-        if is_request { Ok(self.respond(receiver, new_session).await) } else { Ok(accepted(receiver).await) }
+        if !is_request {
+            return Ok(accepted(receiver).await);
+        }
+        let resumable = self.server.options.conformance && self.keeps_sessions() && !modern;
+        let mut response = self.respond(receiver, resumable.then_some(&*peer)).await;
+        if greets && self.keeps_sessions() && response.status() == StatusCode::OK && peer.version().is_some() {
+            let id = uuid::Uuid::new_v4().simple().to_string();
+            let value = HeaderValue::from_str(&id).expect("hex digits are a header value");
+            response.headers_mut().insert("mcp-session-id", value);
+            lock(&self.sessions).insert(id, peer);
+        }
+        Ok(response)
     }
 
     fn check_modern_headers(
@@ -197,18 +207,33 @@ impl Door {
         envelope: &Envelope<'_>,
         params: &Params<'_>,
     ) -> Result<(), Fault> {
+        let mismatch = |name: &str| Fault::new(HEADER_MISMATCH, format!("the {name} header does not match the body"));
+        let named = header(headers, "mcp-protocol-version");
         if envelope.method.is_some() && envelope.id.is_some() {
+            // Whether both say the same comes before whether it is a version that we speak.
+            let inside = params.meta.as_ref().and_then(|meta| meta.version.as_deref());
+            if inside.is_some() && named.is_some() && inside != named {
+                return Err(mismatch("MCP-Protocol-Version"));
+            }
             self.server.check_modern(params)?;
         }
-        let mismatch = |name: &str| Fault::new(HEADER_MISMATCH, format!("the {name} header does not match the body"));
-        if header(headers, "mcp-protocol-version") != Some(MODERN_VERSION) {
+        if named != Some(MODERN_VERSION) {
             return Err(mismatch("MCP-Protocol-Version"));
         }
         if envelope.method.is_some() && header(headers, "mcp-method") != envelope.method.as_deref() {
             return Err(mismatch("Mcp-Method"));
         }
-        if envelope.method.as_deref() == Some("tools/call") && header(headers, "mcp-name") != params.name.as_deref() {
+        let subject = match envelope.method.as_deref() {
+            Some("tools/call" | "prompts/get") => Some(params.name.as_deref()),
+            Some("resources/read") => Some(params.uri.as_deref()),
+            _ => None,
+        };
+        let header_name = header(headers, "mcp-name").and_then(conformance::decoded);
+        if subject.is_some_and(|subject| header_name.as_deref() != subject) {
             return Err(mismatch("Mcp-Name"));
+        }
+        if self.server.options.conformance {
+            conformance::check_custom_header(headers, params)?;
         }
         if headers.contains_key("mcp-session-id") {
             return Err(Fault::new(INVALID_PARAMS, "a modern request has no session"));
@@ -217,37 +242,36 @@ impl Door {
     }
 
     /// Waits for the first message of an answer: alone it is JSON, else it begins an event stream.
-    async fn respond(
-        &self,
-        mut receiver: mpsc::UnboundedReceiver<Frame>,
-        new_session: Option<Arc<Peer>>,
-    ) -> Response<Body> {
+    async fn respond(&self, mut receiver: mpsc::UnboundedReceiver<Frame>, resumable: Option<&Peer>) -> Response<Body> {
         let Some(first) = receiver.recv().await else {
             return empty(StatusCode::ACCEPTED);
         };
-        let succeeded = matches!(first, Frame::Answer { is_result: true, .. });
-        let mut response = match first {
+        match first {
             Frame::Answer { status, message, .. } if status != 200 || !self.server.options.always_sse => {
                 json(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST), message)
             }
-            first => events(Some(first), receiver, self.server.options.noise),
-        };
-        if let Some(peer) = new_session.filter(|_| succeeded) {
-            let id = uuid::Uuid::new_v4().simple().to_string();
-            let value = HeaderValue::from_str(&id).expect("hex digits are a header value");
-            response.headers_mut().insert("mcp-session-id", value);
-            lock(&self.sessions).insert(id, peer);
+            first => match resumable.filter(|peer| peer.version() >= Some(PRIMING_SINCE)) {
+                Some(peer) => {
+                    let (body, log) = peer.session.streams.open(first, receiver);
+                    self.server.requests.spawn(log);
+                    event_stream(body)
+                }
+                None => events(Some(first), receiver, self.server.options.noise),
+            },
         }
-        response
     }
 
     fn get(&self, headers: &HeaderMap) -> Result<Response<Body>, Refusal> {
         if !accepts(headers, "text/event-stream") {
             return Err(Refusal::new(StatusCode::NOT_ACCEPTABLE, "Accept must have text/event-stream"));
         }
-        self.session(headers)?;
+        let (_, peer) = self.session(headers)?;
+        if let Some(id) = header(headers, "last-event-id").filter(|_| self.server.options.conformance) {
+            let body = Place::parse(id).and_then(|place| peer.session.streams.resume(place));
+            return body.map(event_stream).ok_or_else(|| Refusal::new(StatusCode::BAD_REQUEST, "no such event"));
+        }
         let (sender, receiver) = mpsc::unbounded_channel();
-        self.server.subscribe(Outlet(sender), None);
+        self.server.subscribers.add(Outlet(sender), peer.interest());
         Ok(events(None, receiver, self.server.options.noise))
     }
 
@@ -266,14 +290,19 @@ async fn accepted(mut receiver: mpsc::UnboundedReceiver<Frame>) -> Response<Body
     }
 }
 
-fn check_origin(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let host = origin.to_str().ok().and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host);
-    if matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
-        return Ok(());
+/// Both name this machine, or a web page may be behind the request (DNS rebinding).
+fn check_hosts(headers: &HeaderMap) -> Result<(), Refusal> {
+    let origins = headers.get_all(ORIGIN).iter().map(|value| ("Origin", value));
+    let hosts = headers.get_all(HOST).iter().map(|value| ("Host", value));
+    for (name, value) in origins.chain(hosts) {
+        let value = value.to_str().unwrap_or_default();
+        let value = value.split_once("://").map_or(value, |(_, host)| host);
+        let host = value.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(value, |(host, _)| host);
+        if !matches!(host, "localhost" | "127.0.0.1" | "[::1]") {
+            return Err(Refusal::new(StatusCode::FORBIDDEN, format!("{name} is not allowed")));
+        }
     }
-    Err(Refusal::new(StatusCode::FORBIDDEN, "Origin is not allowed"))
+    Ok(())
 }
 
 fn check_media_types(headers: &HeaderMap) -> Result<(), Refusal> {
@@ -319,23 +348,33 @@ fn json(status: StatusCode, message: Vec<u8>) -> Response<Body> {
 /// An event stream that ends after an answer.
 fn events(first: Option<Frame>, receiver: mpsc::UnboundedReceiver<Frame>, noise: bool) -> Response<Body> {
     let state = (first, Some(receiver));
-    let stream = stream::unfold(state, move |(first, receiver)| async move {
+    let stream = stream::unfold(state, move |(mut first, receiver)| async move {
         let mut receiver = receiver?;
-        let frame = match first {
-            Some(frame) => frame,
-            None => receiver.recv().await?,
+        let frame = loop {
+            let frame = match first.take() {
+                Some(frame) => frame,
+                None => receiver.recv().await?,
+            };
+            // Nobody could come back to this stream.
+            if !matches!(frame, Frame::HangUp) {
+                break frame;
+            }
         };
         let is_last = matches!(frame, Frame::Answer { .. });
         let event = BodyFrame::data(event(&frame, noise));
         Some((Ok::<_, Infallible>(event), (None, (!is_last).then_some(receiver))))
     });
-    let mut response = Response::new(StreamBody::new(stream).boxed_unsync());
+    event_stream(StreamBody::new(stream).boxed_unsync())
+}
+
+fn event_stream(body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     response
 }
 
 fn event(frame: &Frame, noise: bool) -> Bytes {
-    let (Frame::Answer { message, .. } | Frame::Other(message)) = frame;
+    let message = frame.message();
     let mut event = Vec::with_capacity(message.len() + NOISE.len() + 32);
     if noise {
         event.extend_from_slice(NOISE.as_bytes());

@@ -4,10 +4,12 @@
 //! compare what left the server with what reached the caller. It is strict about what a client must
 //! do (handshake, ids, headers), so that a transport that works here works with real servers too, and
 //! it misbehaves on demand: see [`Options`] for faults of the whole server and [`TOOLS`] for tools that
-//! are slow, large, odd or deadly.
+//! are slow, large, odd or deadly. With [`Options::conformance`] it offers what the official conformance
+//! suite asks of a server instead.
 //!
 //! The binary `testkit-upstream` runs it; [`ReferenceProcess`] starts that binary from a test.
 
+mod conformance;
 mod declarations;
 mod http;
 mod options;
@@ -16,6 +18,7 @@ mod process;
 mod run;
 mod server;
 mod stdio;
+mod subscribers;
 mod tools;
 mod wire;
 

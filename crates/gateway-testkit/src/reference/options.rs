@@ -15,6 +15,7 @@ testkit-upstream: a scriptable MCP server for tests
   --stderr LINE         write this line to standard error at the start (may be repeated)
   --sse                 answer every POST with an event stream, also where one message is all
   --no-session          no Mcp-Session-Id over HTTP
+  --conformance         offer what the official conformance suite asks of a server, instead of the usual tools
 
 faults:
   --endless-cursor      every page of tools/list names the same next page
@@ -48,6 +49,8 @@ pub struct Options {
     pub always_sse: bool,
     /// Whether HTTP works without a session id.
     pub no_session: bool,
+    /// Whether it offers what the official conformance suite asks of a server, instead of [`TOOLS`](super::TOOLS).
+    pub conformance: bool,
     /// Whether every page names the same next page.
     pub endless_cursor: bool,
     /// Whether every page names a new next page.
@@ -110,6 +113,7 @@ impl Default for Options {
             stderr: Vec::new(),
             always_sse: false,
             no_session: false,
+            conformance: false,
             endless_cursor: false,
             endless_pages: false,
             malformed_tool: false,
@@ -148,6 +152,7 @@ impl Options {
         Some(match argument {
             "--sse" => &mut self.always_sse,
             "--no-session" => &mut self.no_session,
+            "--conformance" => &mut self.conformance,
             "--endless-cursor" => &mut self.endless_cursor,
             "--endless-pages" => &mut self.endless_pages,
             "--malformed-tool" => &mut self.malformed_tool,

@@ -11,11 +11,12 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::server::{Frame, Outlet, Server, lock};
-use super::tools;
+use super::subscribers::{Filter, Interest};
 use super::wire::{
     Envelope, Fault, INVALID_PARAMS, INVALID_REQUEST, LEGACY_VERSIONS, METHOD_NOT_FOUND, MODERN_VERSION, Params,
     SUBSCRIPTION_ID, UNSUPPORTED_VERSION, answer, is_request_id, notification, quote,
 };
+use super::{conformance, tools};
 
 /// One client: a stdio connection, an HTTP session, or all who come without a session.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct Peer {
     pub calls: AtomicU64,
     /// Set by the tool `forget`: the session is as good as deleted.
     pub forgotten: AtomicBool,
+    /// What a client of the conformance fixture said and did so far.
+    pub session: Arc<conformance::Session>,
     kind: Kind,
     requests: Mutex<Requests>,
 }
@@ -88,6 +91,7 @@ impl Peer {
             number: server.counters.peers.fetch_add(1, Relaxed) + 1,
             calls: AtomicU64::new(0),
             forgotten: AtomicBool::new(false),
+            session: Arc::default(),
             kind,
             requests: Mutex::default(),
         })
@@ -104,7 +108,7 @@ impl Peer {
         let outlet = arrival.outlet.clone();
         if let Err(fault) = self.accept(envelope, arrival) {
             let message = fault.message(id.filter(|id| is_request_id(id)));
-            outlet.send(Frame::Answer { status: fault.status, is_result: false, message });
+            outlet.send(Frame::Answer { status: fault.status, message });
         }
     }
 
@@ -122,6 +126,11 @@ impl Peer {
         let message = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":{method},"params":{params}}}"#);
         outlet.send(Frame::Other(message.into_bytes()));
         receiver.await.ok()
+    }
+
+    /// What this client hears where it asked for nothing in particular.
+    pub(super) fn interest(&self) -> Interest {
+        Interest::Session(Arc::clone(&self.session))
     }
 
     fn accept(self: &Arc<Self>, envelope: &Envelope<'_>, arrival: Arrival) -> Result<(), Fault> {
@@ -175,7 +184,7 @@ impl Peer {
                     std::process::exit(0);
                 }
                 // Over HTTP the outlet of a notification is closed at once; there it is GET that subscribes.
-                self.server.subscribe(arrival.outlet, None);
+                self.server.subscribers.add(arrival.outlet, self.interest());
             }
             "notifications/cancelled" => {
                 let params: Params<'_> = serde_json::from_str(params.get()).unwrap_or_default();
@@ -244,10 +253,10 @@ impl Peer {
 
     async fn answer(&self, request: &Request) -> Frame {
         match self.result(request).await {
-            Ok(result) => Frame::Answer { status: 200, is_result: true, message: answer(&request.id, &result) },
+            Ok(result) => Frame::Answer { status: 200, message: answer(&request.id, &result) },
             Err(fault) => {
                 let status = if request.arrival.modern { fault.status } else { 200 };
-                Frame::Answer { status, is_result: false, message: fault.message(Some(&request.id)) }
+                Frame::Answer { status, message: fault.message(Some(&request.id)) }
             }
         }
     }
@@ -256,14 +265,18 @@ impl Peer {
         let params: Params<'_> = serde_json::from_str(request.params.get())
             .map_err(|error| Fault::new(INVALID_PARAMS, format!("params: {error}")))?;
         let modern = request.arrival.modern;
+        if self.server.options.conformance
+            && let Some(result) = conformance::result(self, request, &params).await
+        {
+            return result;
+        }
         match request.method.as_str() {
             "initialize" if !modern => self.greet(&params).await,
             "server/discover" if modern => self.discover().await,
             "ping" if !modern => Ok("{}".to_owned()),
             "tools/list" => {
-                let page = self.server.page(params.cursor.as_deref())?;
-                let head = if modern { r#""resultType":"complete","ttlMs":0,"cacheScope":"public","# } else { "" };
-                Ok(format!("{{{head}{page}}}"))
+                let page = self.server.page("tools", &self.server.tools(), params.cursor.as_deref())?;
+                Ok(format!("{{{}{page}}}", list_head(modern)))
             }
             "tools/call" => tools::call(self, request, &params).await,
             "subscriptions/listen" if modern => self.listen(request, &params).await,
@@ -282,18 +295,21 @@ impl Peer {
             return Err(Fault::new(INVALID_PARAMS, "capabilities or clientInfo are not as they must be"));
         }
         self.maybe_hang().await;
+        self.session.greet(capabilities);
         let version = LEGACY_VERSIONS.into_iter().find(|&known| known == asked).unwrap_or(LEGACY_VERSIONS[0]);
         {
             let mut requests = lock(&self.requests);
             (requests.stage, requests.version) = (Stage::Greeted, Some(version));
         }
         let name = quote(&self.server.options.name);
+        let more = self.server.more_capabilities();
         Ok(format!(
             concat!(
-                r#"{{"x-unknown":1.0,"protocolVersion":"{version}","capabilities":{{"tools":{{"listChanged":true}},"logging":{{}},"experimental":{{"x":{{"n":1e1}}}}}},"#,
+                r#"{{"x-unknown":1.0,"protocolVersion":"{version}","capabilities":{{"tools":{{"listChanged":true}},"logging":{{}}{more},"experimental":{{"x":{{"n":1e1}}}}}},"#,
                 r#""serverInfo":{{"name":{name},"title":"Reference server","version":"1.0"}},"instructions":"Call the tools to see what a transport does."}}"#
             ),
             version = version,
+            more = more,
             name = name,
         ))
     }
@@ -308,13 +324,15 @@ impl Peer {
             });
         }
         let name = quote(&self.server.options.name);
+        let more = self.server.more_capabilities();
         Ok(format!(
             concat!(
-                r#"{{"resultType":"complete","x-unknown":1.0,"supportedVersions":{versions},"capabilities":{{"tools":{{"listChanged":true}},"logging":{{}}}},"#,
+                r#"{{"resultType":"complete","x-unknown":1.0,"supportedVersions":{versions},"capabilities":{{"tools":{{"listChanged":true}},"logging":{{}}{more}}},"#,
                 r#""instructions":"Call the tools to see what a transport does.","ttlMs":0,"cacheScope":"public","#,
                 r#""_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":{name},"title":"Reference server","version":"1.0"}}}}}}"#
             ),
             versions = self.server.supported_versions(),
+            more = more,
             name = name,
         ))
     }
@@ -326,22 +344,15 @@ impl Peer {
     }
 
     async fn listen(&self, request: &Request, params: &Params<'_>) -> Result<String, Fault> {
-        #[derive(serde::Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Filter {
-            #[serde(default)]
-            tools_list_changed: bool,
-        }
         let wanted = params.notifications.ok_or_else(|| Fault::new(INVALID_PARAMS, "`notifications` is missing"))?;
         let wanted: Filter = serde_json::from_str(wanted.get())
             .map_err(|error| Fault::new(INVALID_PARAMS, format!("notifications: {error}")))?;
-        let honoured = if wanted.tools_list_changed { r#"{"toolsListChanged":true}"# } else { "{}" };
-        let acknowledged = format!(r#"{{"notifications":{honoured},"_meta":{{"{SUBSCRIPTION_ID}":{}}}}}"#, request.id);
+        let honoured = if self.server.options.conformance { wanted } else { wanted.only_tools() };
+        let acknowledged =
+            format!(r#"{{"notifications":{},"_meta":{{"{SUBSCRIPTION_ID}":{}}}}}"#, honoured.as_json(), request.id);
         let outlet = &request.arrival.outlet;
         outlet.send(Frame::Other(notification("notifications/subscriptions/acknowledged", &acknowledged)));
-        if wanted.tools_list_changed {
-            self.server.subscribe(outlet.clone(), Some(request.id.clone()));
-        }
+        self.server.subscribers.add(outlet.clone(), Interest::Listen { id: request.id.clone(), filter: honoured });
         pending().await
     }
 }
@@ -364,6 +375,11 @@ impl Server {
         Ok(())
     }
 
+    /// Capabilities besides tools and logging, to go after them.
+    fn more_capabilities(&self) -> &'static str {
+        if self.options.conformance { conformance::CAPABILITIES } else { "" }
+    }
+
     /// The revisions that it speaks, as a JSON array.
     pub(super) fn supported_versions(&self) -> String {
         let era = self.options.era;
@@ -371,6 +387,11 @@ impl Server {
         let legacy = LEGACY_VERSIONS.into_iter().filter(|_| era.legacy());
         serde_json::Value::from_iter(modern.into_iter().chain(legacy)).to_string()
     }
+}
+
+/// What stands before the items of a list: modern results say how long they may be kept.
+pub(super) fn list_head(modern: bool) -> &'static str {
+    if modern { r#""resultType":"complete","ttlMs":0,"cacheScope":"public","# } else { "" }
 }
 
 fn empty_object() -> &'static RawValue {

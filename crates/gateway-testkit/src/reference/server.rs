@@ -8,8 +8,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::declarations::{declarations, echo_like};
-use super::wire::{INVALID_PARAMS, SUBSCRIPTION_ID, notification};
-use super::{Options, wire::Fault};
+use super::subscribers::{Change, Subscribers};
+use super::wire::INVALID_PARAMS;
+use super::{Options, conformance, wire::Fault};
 
 /// One reference server: its tools, its counters, and the requests under way.
 #[derive(Debug)]
@@ -19,8 +20,9 @@ pub struct Server {
     /// Ends every request under way without an answer.
     pub(super) stop: CancellationToken,
     pub(super) requests: TaskTracker,
+    pub(super) subscribers: Subscribers,
     tools: Mutex<Vec<String>>,
-    subscribers: Mutex<Vec<Subscriber>>,
+    prompts: Mutex<Vec<String>>,
 }
 
 /// What the server counted since it started.
@@ -49,33 +51,27 @@ pub(super) enum Frame {
     Answer {
         /// The HTTP status for it, where it travels alone.
         status: u16,
-        /// Whether it is a result.
-        is_result: bool,
         /// The message.
         message: Vec<u8>,
     },
     /// A notification, or a request of the server's.
     Other(Vec<u8>),
-}
-
-/// Somebody who hears notifications that belong to no request.
-#[derive(Debug)]
-struct Subscriber {
-    outlet: Outlet,
-    /// The id of the `subscriptions/listen` request, where there was one.
-    subscription: Option<String>,
+    /// The event stream ends here; a client that can resume it gets the rest when it comes back. Nothing
+    /// where streams cannot be resumed.
+    HangUp,
 }
 
 impl Server {
     /// A server with these options; nobody can reach it yet.
     pub fn new(options: Options) -> Arc<Self> {
         Arc::new(Self {
-            tools: Mutex::new(declarations(&options)),
+            tools: Mutex::new(if options.conformance { conformance::tools() } else { declarations(&options) }),
+            prompts: Mutex::new(if options.conformance { conformance::prompts() } else { Vec::new() }),
             options,
             counters: Counters::default(),
             stop: CancellationToken::new(),
             requests: TaskTracker::new(),
-            subscribers: Mutex::default(),
+            subscribers: Subscribers::default(),
         })
     }
 
@@ -87,7 +83,12 @@ impl Server {
     /// Adds a tool that behaves like `echo`.
     pub(super) fn add_tool(&self, name: &str) {
         self.tools().push(echo_like(name));
-        self.announce("notifications/tools/list_changed");
+        self.subscribers.announce(&Change::Tools);
+    }
+
+    /// The declarations of its prompts.
+    pub(super) fn prompts(&self) -> MutexGuard<'_, Vec<String>> {
+        lock(&self.prompts)
     }
 
     /// The names of tools that were generated or added.
@@ -96,43 +97,38 @@ impl Server {
         self.tools().contains(&declaration)
     }
 
-    /// One page of `tools/list` as the inside of an object: `"tools":[..]` and a cursor.
-    pub(super) fn page(&self, cursor: Option<&str>) -> Result<String, Fault> {
-        let tools = self.tools();
-        let size = if self.options.page_size == 0 { tools.len() } else { self.options.page_size };
+    /// One page of a list as the inside of an object: `"tools":[..]`, say, and a cursor.
+    pub(super) fn page(&self, key: &str, items: &[String], cursor: Option<&str>) -> Result<String, Fault> {
+        let size = if self.options.page_size == 0 { items.len() } else { self.options.page_size };
         let start = match cursor {
             None => 0,
             Some(cursor) => cursor
                 .strip_prefix("from:")
                 .and_then(|number| number.parse::<usize>().ok())
                 .or_else(|| cursor.starts_with("again:").then_some(0))
-                .filter(|&start| start < tools.len())
+                .filter(|&start| start < items.len())
                 .ok_or_else(|| Fault::new(INVALID_PARAMS, format!("unknown cursor {cursor}")))?,
         };
-        let end = tools.len().min(start.saturating_add(size));
+        let end = items.len().min(start.saturating_add(size));
         let next = if self.options.endless_cursor {
             Some("again:0".to_owned())
         } else if self.options.endless_pages {
             Some(format!("again:{}", self.counters.pages.fetch_add(1, Relaxed)))
         } else {
-            (end < tools.len()).then(|| format!("from:{end}"))
+            (end < items.len()).then(|| format!("from:{end}"))
         };
         let next = next.map(|next| format!(r#","nextCursor":"{next}""#)).unwrap_or_default();
-        Ok(format!(r#""tools":[{}]{next}"#, tools[start..end].join(",")))
+        Ok(format!(r#""{key}":[{}]{next}"#, items[start..end].join(",")))
     }
+}
 
-    pub(super) fn subscribe(&self, outlet: Outlet, subscription: Option<String>) {
-        lock(&self.subscribers).push(Subscriber { outlet, subscription });
-    }
-
-    fn announce(&self, method: &str) {
-        lock(&self.subscribers).retain(|subscriber| {
-            let message = match &subscriber.subscription {
-                Some(id) => notification(method, &format!(r#"{{"_meta":{{"{SUBSCRIPTION_ID}":{id}}}}}"#)),
-                None => format!(r#"{{"jsonrpc":"2.0","method":"{method}"}}"#).into_bytes(),
-            };
-            subscriber.outlet.send(Frame::Other(message))
-        });
+impl Frame {
+    /// The message; empty where there is none.
+    pub(super) fn message(&self) -> &[u8] {
+        match self {
+            Self::Answer { message, .. } | Self::Other(message) => message,
+            Self::HangUp => &[],
+        }
     }
 }
 
@@ -163,13 +159,13 @@ mod tests {
         let server = Server::new(Options { page_size: 7, extra_tools: 3, ..Options::default() });
         let (mut seen, mut cursor) = (Vec::new(), None);
         loop {
-            let page = server.page(cursor.as_deref()).expect("a page");
+            let page = server.page("tools", &server.tools(), cursor.as_deref()).expect("a page");
             seen.extend(names(&page));
             let Some((_, rest)) = page.rsplit_once(r#""nextCursor":""#) else { break };
             cursor = Some(rest.trim_end_matches('"').to_owned());
         }
         assert_eq!(seen.len(), super::super::TOOLS.len() + 3);
         assert_eq!(seen.iter().collect::<std::collections::HashSet<_>>().len(), seen.len());
-        assert!(server.page(Some("from:999")).is_err());
+        assert!(server.page("tools", &server.tools(), Some("from:999")).is_err());
     }
 }

@@ -48,7 +48,7 @@ async fn read_messages(
         {
             let id = serde_json::from_slice::<Envelope<'_>>(&line).ok().and_then(|envelope| envelope.id);
             let message = fault.message(id.map(serde_json::value::RawValue::get));
-            outlet.send(Frame::Answer { status: fault.status, is_result: false, message });
+            outlet.send(Frame::Answer { status: fault.status, message });
         }
         line.clear();
     }
@@ -88,11 +88,14 @@ async fn write_messages(
 ) -> std::io::Result<()> {
     let mut output = BufWriter::with_capacity(1 << 16, output);
     while let Some(frame) = frames.recv().await {
-        let (Frame::Answer { message, .. } | Frame::Other(message)) = frame;
+        let message = frame.message();
+        if message.is_empty() {
+            continue;
+        }
         if server.options.noise {
             output.write_all(NOISE).await?;
         }
-        output.write_all(&message).await?;
+        output.write_all(message).await?;
         output.write_all(b"\n").await?;
         if frames.is_empty() {
             output.flush().await?;

@@ -2,5 +2,6 @@
 
 mod broken;
 mod correct;
+mod reference_conformance;
 mod reference_http;
 mod reference_stdio;

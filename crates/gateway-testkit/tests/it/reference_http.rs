@@ -7,10 +7,10 @@ use std::time::Duration;
 use gateway_testkit::reference::{ODD_RESULT, ReferenceProcess};
 
 const GREETING: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#;
-const MODERN: &str = "MCP-Protocol-Version: 2026-07-28";
+pub(super) const MODERN: &str = "MCP-Protocol-Version: 2026-07-28";
 
 /// Sends one request on a connection of its own and returns head and body as they came.
-fn send(server: &ReferenceProcess, method: &str, headers: &[&str], body: &str) -> String {
+pub(super) fn send(server: &ReferenceProcess, method: &str, headers: &[&str], body: &str) -> String {
     let mut stream = TcpStream::connect(server.address()).expect("connected");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
     let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
@@ -25,12 +25,12 @@ fn send(server: &ReferenceProcess, method: &str, headers: &[&str], body: &str) -
     answer
 }
 
-fn post(server: &ReferenceProcess, headers: &[&str], body: &str) -> String {
+pub(super) fn post(server: &ReferenceProcess, headers: &[&str], body: &str) -> String {
     send(server, "POST", headers, body)
 }
 
 /// The headers of a session whose handshake is done.
-fn greeted(server: &ReferenceProcess) -> [String; 2] {
+pub(super) fn greeted(server: &ReferenceProcess) -> [String; 2] {
     let answer = post(server, &[], GREETING);
     let session = answer.lines().find(|line| line.starts_with("mcp-session-id")).expect("a session").to_owned();
     let headers = [session, "MCP-Protocol-Version: 2025-11-25".to_owned()];

@@ -4,13 +4,13 @@ use gateway_testkit::reference::{ODD_RESULT, Options, ServedEra, Server, TOOLS, 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream, Lines, ReadHalf, WriteHalf};
 
-struct Client {
+pub(super) struct Client {
     lines: Lines<BufReader<ReadHalf<DuplexStream>>>,
     input: WriteHalf<DuplexStream>,
 }
 
 impl Client {
-    fn new(options: Options) -> Self {
+    pub(super) fn new(options: Options) -> Self {
         let (near, far) = tokio::io::duplex(1 << 20);
         tokio::spawn(async move {
             let (input, output) = tokio::io::split(far);
@@ -20,29 +20,34 @@ impl Client {
         Self { lines: BufReader::new(output).lines(), input }
     }
 
-    async fn greeted(options: Options) -> Self {
+    pub(super) async fn greeted(options: Options) -> Self {
+        Self::greeted_with(options, "{}").await
+    }
+
+    pub(super) async fn greeted_with(options: Options, capabilities: &str) -> Self {
         let mut client = Self::new(options);
-        let params = r#"{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"t","version":"1"}}"#;
-        let answer = client.request("0", "initialize", params).await;
+        let rest = r#""protocolVersion":"2025-06-18","clientInfo":{"name":"t","version":"1"}"#;
+        let params = format!(r#"{{"capabilities":{capabilities},{rest}}}"#);
+        let answer = client.request("0", "initialize", &params).await;
         assert_eq!(answer["result"]["protocolVersion"], "2025-06-18");
         client.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#).await;
         client
     }
 
-    async fn send(&mut self, line: &str) {
+    pub(super) async fn send(&mut self, line: &str) {
         self.input.write_all(format!("{line}\n").as_bytes()).await.expect("written");
     }
 
-    async fn line(&mut self) -> String {
+    pub(super) async fn line(&mut self) -> String {
         self.lines.next_line().await.expect("read").expect("a line")
     }
 
-    async fn request(&mut self, id: &str, method: &str, params: &str) -> Value {
+    pub(super) async fn request(&mut self, id: &str, method: &str, params: &str) -> Value {
         self.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{params}}}"#)).await;
         serde_json::from_str(&self.line().await).expect("JSON")
     }
 
-    async fn call(&mut self, id: &str, tool: &str, arguments: &str) -> Value {
+    pub(super) async fn call(&mut self, id: &str, tool: &str, arguments: &str) -> Value {
         self.request(id, "tools/call", &format!(r#"{{"name":"{tool}","arguments":{arguments}}}"#)).await
     }
 }

@@ -83,7 +83,7 @@ impl Link {
 
     async fn request(&self, tool: &str, arguments: &str, listener: Option<Listener>) -> Result<RawJson, Error> {
         let params = json(format!(r#"{{"name":"{tool}","arguments":{arguments}}}"#));
-        self.upstream.request(UpstreamRequest { method: "tools/call".into(), params, listener }).await
+        self.upstream.request(UpstreamRequest { listener, ..UpstreamRequest::new("tools/call", params) }).await
     }
 
     /// How many requests the server has under way besides this one, and how many were cancelled.

@@ -1,0 +1,123 @@
+//! What all requests of a door share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway_core::{Gateway, Listener, RawJson};
+use mcp_wire::Object;
+use tokio::sync::watch;
+use tokio::time::{self, Instant};
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, Meta, Sender};
+use crate::config::McpConfig;
+use crate::parking::Parking;
+use crate::session::Session;
+use crate::sessions::Sessions;
+
+/// How often what is over is looked for.
+const TIDY_EVERY: Duration = Duration::from_secs(1);
+
+/// The parts of a door.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) gateway: Gateway,
+    pub(crate) config: McpConfig,
+    pub(crate) sessions: Sessions,
+    pub(crate) parking: Parking,
+    pulse: watch::Sender<Pulse>,
+}
+
+/// What all open streams wait for, in one place, so that none needs a timer or a task of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    /// Rises when a silent stream should say that it is there.
+    pub(crate) beats: u64,
+    /// Rises when some list may have changed.
+    pub(crate) changes: u64,
+}
+
+/// One request of a client.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) core: Arc<Core>,
+    pub(crate) client: Arc<Client>,
+    pub(crate) sender: Sender,
+    /// The legacy session that it came in.
+    pub(crate) session: Option<Arc<Session>>,
+    pub(crate) method: String,
+    pub(crate) params: Object,
+    pub(crate) meta: Meta,
+    /// Its caller's end, where progress, log messages and questions can reach the client.
+    pub(crate) listener: Option<Listener>,
+}
+
+impl Core {
+    pub(crate) fn new(gateway: Gateway, config: McpConfig) -> Self {
+        let sessions = Sessions::new(&config);
+        let parking = Parking::new(config.input_window());
+        Self { gateway, config, sessions, parking, pulse: watch::Sender::default() }
+    }
+
+    pub(crate) fn pulse(&self) -> watch::Receiver<Pulse> {
+        self.pulse.subscribe()
+    }
+
+    /// Looks after everything that waits, until `stop` is cancelled: one task for all sessions.
+    pub(crate) async fn tend(&self, stop: &CancellationToken) {
+        let mut changes = self.gateway.changes();
+        let mut tidy = time::interval(TIDY_EVERY);
+        tidy.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
+        let keep_alive = self.config.keep_alive();
+        let mut next_beat = Instant::now() + keep_alive;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                changed = changes.changed() => match changed {
+                    Ok(()) => self.pulse.send_modify(|pulse| pulse.changes += 1),
+                    // The gateway is gone.
+                    Err(_) => break,
+                },
+                () = time::sleep_until(next_beat) => {
+                    next_beat = Instant::now() + keep_alive;
+                    self.pulse.send_modify(|pulse| pulse.beats += 1);
+                }
+                _ = tidy.tick() => {
+                    self.parking.tidy();
+                    let over = self.sessions.tidy();
+                    self.end_sessions(over).await;
+                }
+            }
+        }
+        self.parking.clear();
+        let all = self.sessions.clear();
+        self.end_sessions(all).await;
+    }
+
+    /// Ends sessions that nobody can reach any more.
+    pub(crate) async fn end_sessions(&self, sessions: Vec<Arc<Session>>) {
+        for session in sessions {
+            session.end();
+            if let Some(context) = session.owned_context()
+                && let Some(id) = context.session_id()
+                && let Err(error) = self.gateway.delete_session(context, id).await
+            {
+                tracing::debug!(%error, "a client's own session was gone before it");
+            }
+        }
+    }
+}
+
+impl Request {
+    /// What a server gets in a request's params beside what names it: everything but `names` and `_meta`, which
+    /// is the server's part of it.
+    pub(crate) fn extra(&self, names: &[&str]) -> RawJson {
+        let left_out: Vec<&str> = names.iter().copied().chain(["_meta"]).collect();
+        let rest = self.params.without(&left_out).unwrap_or_else(RawJson::empty_object);
+        match self.meta.for_server(&self.client) {
+            Some(meta) => mcp_wire::with_member(&rest, "_meta", meta.as_str()),
+            None => rest,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One legacy client: what `initialize` settled, what is under way, and what it is asked.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use gateway_core::{ClientProfile, Context, Error, ErrorKind, LogLevel, Question, ResourceSubscription};
+use mcp_wire::{Id, Meta, Outcome, Revision, upstream_error, write_notification, write_request};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::Client;
+use crate::config::Expose;
+use crate::stream::Streams;
+
+/// Most requests of one client at once.
+const MAX_UNDER_WAY: usize = 10_000;
+
+/// Most resources that one client watches.
+pub(crate) const MAX_SUBSCRIPTIONS: usize = 1_000;
+
+/// A legacy session, over HTTP or stdio.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// `Mcp-Session-Id`; empty over stdio.
+    pub(crate) id: String,
+    pub(crate) revision: Revision,
+    pub(crate) profile: Arc<ClientProfile>,
+    pub(crate) expose: Expose,
+    /// Who opened it, as the engine knows them.
+    context: Context,
+    /// Whether the gateway's session was made for this one and ends with it.
+    owns_gateway_session: bool,
+    pub(crate) streams: Streams,
+    opened: Instant,
+    /// Milliseconds from `opened` to its last use.
+    last_used_ms: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    log_level: Option<LogLevel>,
+    under_way: HashMap<Id, CancellationToken>,
+    questions: HashMap<i64, Question>,
+    last_question: i64,
+    subscriptions: HashMap<String, ResourceSubscription>,
+    ended: bool,
+}
+
+/// What a client's `initialize` settled.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) revision: Revision,
+    pub(crate) profile: Arc<ClientProfile>,
+    pub(crate) expose: Expose,
+    pub(crate) context: Context,
+    pub(crate) owns_gateway_session: bool,
+}
+
+impl Session {
+    pub(crate) fn new(id: String, opening: Opening) -> Self {
+        let Opening { revision, profile, expose, context, owns_gateway_session } = opening;
+        Self {
+            id,
+            revision,
+            profile,
+            expose,
+            context,
+            owns_gateway_session,
+            streams: Streams::default(),
+            opened: Instant::now(),
+            last_used_ms: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    /// The client as its next request finds it.
+    pub(crate) fn client(&self) -> Client {
+        Client {
+            revision: self.revision,
+            profile: Arc::clone(&self.profile),
+            log_level: self.lock().log_level,
+            expose: self.expose,
+        }
+    }
+
+    /// Who opened it, and the gateway's session that it uses.
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The same, where the gateway's session was made for this one.
+    pub(crate) fn owned_context(&self) -> Option<&Context> {
+        self.owns_gateway_session.then_some(&self.context)
+    }
+
+    pub(crate) fn set_log_level(&self, level: LogLevel) {
+        self.lock().log_level = Some(level);
+    }
+
+    pub(crate) fn touch(&self) {
+        let age = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.last_used_ms.store(age, Ordering::Relaxed);
+    }
+
+    /// Whether nobody has used it for `ttl` and nobody listens to it.
+    pub(crate) fn is_over(&self, ttl: Duration) -> bool {
+        let last_used = self.opened + Duration::from_millis(self.last_used_ms.load(Ordering::Relaxed));
+        last_used.elapsed() >= ttl && self.lock().under_way.is_empty() && !self.streams.has_listener()
+    }
+
+    /// Notes a request under way; what is returned is cancelled when the client says so.
+    ///
+    /// # Errors
+    /// Where the client repeats the id of a request under way, or has too many.
+    pub(crate) fn begin(self: &Arc<Self>, id: &Id) -> Result<UnderWay, Error> {
+        let mut state = self.lock();
+        if state.under_way.len() >= MAX_UNDER_WAY {
+            let message = format!("more than {MAX_UNDER_WAY} requests are under way in this session");
+            return Err(Error::new(ErrorKind::RateLimited, message));
+        }
+        if state.under_way.contains_key(id) {
+            return Err(Error::new(ErrorKind::InvalidRequest, "a request with this id is under way already"));
+        }
+        let token = CancellationToken::new();
+        if state.ended {
+            token.cancel();
+        }
+        state.under_way.insert(id.clone(), token.clone());
+        drop(state);
+        Ok(UnderWay { session: Arc::clone(self), id: id.clone(), token })
+    }
+
+    /// The client does not want the answer to this request any more.
+    pub(crate) fn cancel(&self, id: &Id) {
+        if let Some(token) = self.lock().under_way.get(id) {
+            token.cancel();
+        }
+    }
+
+    /// Keeps a question until the client answers it; returns its number and the request to send.
+    pub(crate) fn ask(&self, question: Question) -> (i64, Vec<u8>) {
+        let mut state = self.lock();
+        state.questions.retain(|_, question| !question.is_withdrawn());
+        state.last_question += 1;
+        let number = state.last_question;
+        let mut message = Vec::new();
+        write_request(&mut message, number, &question.method, &question.params, &Meta::default());
+        state.questions.insert(number, question);
+        (number, message)
+    }
+
+    /// The client answers a question. An answer that nobody waits for is dropped.
+    pub(crate) fn answer(&self, id: &Id, outcome: Outcome) {
+        let question = id.as_number().and_then(|number| self.lock().questions.remove(&number));
+        match question {
+            Some(question) => question.answer(outcome.map_err(upstream_error)),
+            None => tracing::debug!("a client answered something that was not asked"),
+        }
+    }
+
+    /// The message that tells the client that one of the questions `asked` needs no answer any more.
+    pub(crate) fn poll_withdrawn(&self, asked: &mut Vec<i64>, task: &mut TaskContext<'_>) -> Poll<Vec<u8>> {
+        if asked.is_empty() {
+            return Poll::Pending;
+        }
+        let mut state = self.lock();
+        let mut withdrawn = None;
+        asked.retain(|number| match state.questions.get_mut(number) {
+            None => false,
+            Some(question) => {
+                let is_withdrawn = withdrawn.is_none() && question.poll_withdrawn(task).is_ready();
+                if is_withdrawn {
+                    withdrawn = Some(*number);
+                }
+                !is_withdrawn
+            }
+        });
+        let Some(number) = withdrawn else { return Poll::Pending };
+        state.questions.remove(&number);
+        let params = format!(r#"{{"requestId":{number},"reason":"the server no longer waits"}}"#);
+        let params = gateway_core::RawJson::parse(params).expect("a number in a fixed text is JSON");
+        let mut message = Vec::new();
+        write_notification(&mut message, "notifications/cancelled", &params, &Meta::default());
+        Poll::Ready(message)
+    }
+
+    /// Watches a resource under the URI that the client knows it by.
+    ///
+    /// # Errors
+    /// Where the client watches too many.
+    pub(crate) fn watch(&self, uri: String, subscription: ResourceSubscription) -> Result<(), Error> {
+        let mut state = self.lock();
+        if state.subscriptions.len() >= MAX_SUBSCRIPTIONS && !state.subscriptions.contains_key(&uri) {
+            let message = format!("more than {MAX_SUBSCRIPTIONS} resources are watched in this session");
+            return Err(Error::new(ErrorKind::RateLimited, message));
+        }
+        state.subscriptions.insert(uri, subscription);
+        Ok(())
+    }
+
+    /// Watches a resource no longer.
+    pub(crate) fn unwatch(&self, uri: &str) {
+        let subscription = self.lock().subscriptions.remove(uri);
+        drop(subscription);
+    }
+
+    /// The URI by which the client watches a resource of a server, where it does.
+    pub(crate) fn watched(&self, server: uuid::Uuid, uri: &str) -> Option<String> {
+        let state = self.lock();
+        let mut watched = state.subscriptions.iter();
+        let found = watched.find(|(_, subscription)| subscription.server_uuid() == server && subscription.uri() == uri);
+        found.map(|(shown, _)| shown.clone())
+    }
+
+    /// Cancels what is under way and drops what it holds.
+    pub(crate) fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        for token in state.under_way.values() {
+            token.cancel();
+        }
+        let held = (std::mem::take(&mut state.questions), std::mem::take(&mut state.subscriptions));
+        drop(state);
+        drop(held);
+        self.streams.end();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request under way in a session, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct UnderWay {
+    session: Arc<Session>,
+    id: Id,
+    token: CancellationToken,
+}
+
+impl UnderWay {
+    /// Cancelled when the client does not want the answer any more.
+    pub(crate) fn token(&self) -> CancellationToken {
+        self.token.clone()
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.session.touch();
+        self.session.lock().under_way.remove(&self.id);
+    }
+}
