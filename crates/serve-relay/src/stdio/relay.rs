@@ -47,14 +47,16 @@ pub(super) struct Relay {
     pub(super) requests: TaskTracker,
     /// Everything else, the connections included.
     pub(super) background: TaskTracker,
-    /// Ends them all.
+    /// Cancelled when the client has said its last word, even if that is not on its way yet.
+    pub(super) input_ended: CancellationToken,
+    /// Ends all tasks.
     pub(super) stop: CancellationToken,
     answers: Arc<Semaphore>,
 }
 
 impl Relay {
     pub(super) fn new(config: RelayConfig, outbox: Outbox) -> Arc<Self> {
-        let background = TaskTracker::new();
+        let (background, stop) = (TaskTracker::new(), CancellationToken::new());
         Arc::new(Self {
             client: Client::new(&config, background.clone()),
             waiting: Waiting::new(config.max_requests),
@@ -63,7 +65,8 @@ impl Relay {
             sessions: Sessions::default(),
             requests: TaskTracker::new(),
             background,
-            stop: CancellationToken::new(),
+            input_ended: stop.child_token(),
+            stop,
             answers: Arc::new(Semaphore::new(MAX_ANSWERS)),
         })
     }
@@ -192,9 +195,9 @@ impl Relay {
             };
             match carried {
                 Some(Ok(())) => {}
-                Some(Err(error)) => relay.fail(said.ids(), &error).await,
+                Some(Err(error)) if !under_way.is_cancelled() => relay.fail(said.ids(), &error).await,
                 // Nobody wants an answer (2025-11-25, "Cancellation").
-                None => relay.waiting.forget(said.ids()),
+                Some(Err(_)) | None => relay.waiting.forget(said.ids()),
             }
         });
     }
@@ -255,9 +258,9 @@ impl Relay {
     /// Ends the way of a request that the gateway knows to be cancelled, answered or not: many servers end such a
     /// request without ending its stream.
     fn forget_soon(&self, under_way: Arc<UnderWay>) {
-        let stop = self.stop.clone();
+        let input_ended = self.input_ended.clone();
         self.background.spawn(async move {
-            let _stopped = stop.run_until_cancelled(tokio::time::sleep(CANCEL_LINGER)).await;
+            let _ended = input_ended.run_until_cancelled(tokio::time::sleep(CANCEL_LINGER)).await;
             under_way.given_up.cancel();
         });
     }

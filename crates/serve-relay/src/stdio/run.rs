@@ -44,17 +44,16 @@ pub async fn stdio(
     let relay = Relay::new(config, outbox);
     let mut writing = pin!(write_lines(output, lines));
     let mut input_ended = Ok(());
-    let ended = CancellationToken::new();
 
     let is_read = {
         let reading = async {
-            let read = serve(&relay, Lines::new(input, limit), &ended).await;
+            let read = serve(&relay, Lines::new(input, limit)).await;
             relay.requests.close();
             relay.requests.wait().await;
             read
         };
         let overdue = async {
-            ended.cancelled().await;
+            relay.input_ended.cancelled().await;
             tokio::time::sleep(grace).await;
         };
         tokio::select! {
@@ -82,13 +81,8 @@ pub async fn stdio(
     input_ended
 }
 
-/// Takes every line until there is none. `ended` is cancelled when the last one has been read, even if it has not
-/// been taken yet.
-async fn serve(
-    relay: &Arc<Relay>,
-    mut lines: Lines<impl AsyncRead + Unpin>,
-    ended: &CancellationToken,
-) -> io::Result<()> {
+/// Takes every line until there is none.
+async fn serve(relay: &Arc<Relay>, mut lines: Lines<impl AsyncRead + Unpin>) -> io::Result<()> {
     let (sender, mut waiting) = mpsc::channel(READ_AHEAD);
     let (aside, asides) = mpsc::channel(MAX_ASIDES);
     let reading = async move {
@@ -102,7 +96,7 @@ async fn serve(
                 Err(error) => break Err(error),
             }
         };
-        ended.cancel();
+        relay.input_ended.cancel();
         read
     };
     let taking = async move {

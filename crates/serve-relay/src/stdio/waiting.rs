@@ -111,6 +111,11 @@ impl UnderWay {
     pub(super) fn cancel(&self) -> bool {
         !self.is_cancelled.swap(true, Ordering::AcqRel)
     }
+
+    /// Whether the client has cancelled it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Acquire)
+    }
 }
 
 #[cfg(test)]

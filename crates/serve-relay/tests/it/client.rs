@@ -20,6 +20,8 @@ pub struct Client {
     pub shutdown: CancellationToken,
     relay: JoinHandle<io::Result<()>>,
     next_id: u64,
+    /// Everything that it heard.
+    pub heard: Vec<Value>,
 }
 
 /// The settings of a relay to `url`.
@@ -70,7 +72,14 @@ impl Client {
         let (their_output, output) = tokio::io::duplex(64 * 1024);
         let shutdown = CancellationToken::new();
         let relay = tokio::spawn(stdio(config, their_input, their_output, shutdown.clone()));
-        Self { input: Some(input), output: BufReader::new(output).lines(), shutdown, relay, next_id: 100 }
+        Self {
+            input: Some(input),
+            output: BufReader::new(output).lines(),
+            shutdown,
+            relay,
+            next_id: 100,
+            heard: Vec::new(),
+        }
     }
 
     pub fn to(url: &str) -> Self {
@@ -114,6 +123,7 @@ impl Client {
         let line = self.line().await.expect("the relay goes on");
         let message: Value = serde_json::from_str(&line).expect("nothing but JSON is said");
         assert_eq!(message["jsonrpc"], "2.0", "{message}");
+        self.heard.push(message.clone());
         message
     }
 

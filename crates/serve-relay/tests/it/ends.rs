@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use gateway_testkit::reference::ReferenceProcess;
 use serde_json::{Value, json};
 
-use crate::client::{Client, call, config, modern, text};
-use crate::peer::{Peer, events};
+use crate::client::{Client, call, config, modern, notification, text};
+use crate::peer::{Peer, accepted, events};
 
 #[tokio::test]
 async fn requests_under_way_are_answered_after_the_input() {
@@ -30,6 +30,23 @@ async fn what_has_no_answer_at_the_end_gets_an_error() {
     said.sort_by_key(|answer| answer["id"].as_u64());
     assert_eq!(said.iter().map(|answer| &answer["id"]).collect::<Vec<_>>(), [1, 2]);
     assert!(said.iter().all(|answer| answer["error"].is_object()), "{said:?}");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_what_was_cancelled() {
+    // The gateway goes on all the same.
+    let peer = Peer::legacy(async |seen| match seen.method() {
+        "notifications/cancelled" => accepted(),
+        _ => std::future::pending().await,
+    })
+    .await;
+    let mut client = Client::greeted(&peer.url()).await;
+    client.say(&call(1, "x", &json!({}))).await;
+    client.say(&notification("notifications/cancelled", &json!({ "requestId": 1 }))).await;
+    let begin = Instant::now();
+    assert_eq!(client.end().await, Vec::<Value>::new());
+    assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
+    assert_eq!(peer.seen("POST", "notifications/cancelled").len(), 1);
 }
 
 #[tokio::test]
@@ -73,7 +90,7 @@ async fn the_end_waits_for_no_stream_and_no_dead_gateway() {
     // The gateway takes the session's end and never answers.
     let peer = Peer::new(async |seen| match seen.method() {
         "initialize" => crate::peer::greet(&seen, "s1"),
-        "notifications/initialized" => crate::peer::accepted(),
+        "notifications/initialized" => accepted(),
         _ => std::future::pending().await,
     })
     .await;

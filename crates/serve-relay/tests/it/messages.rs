@@ -183,7 +183,9 @@ async fn cancelling_reaches_the_server_in_both_eras() {
     // Of a request that is unknown, or over.
     client.say(&notification("notifications/cancelled", &json!({ "requestId": 77 }))).await;
     assert_eq!(text(&client.call("echo", &json!({ "text": "on" })).await), "on");
-    assert_eq!(client.end().await, Vec::<Value>::new(), "what was cancelled is not answered");
+    let answered = client.heard.iter().find(|message| message["id"].as_u64().is_some_and(|id| (1..20).contains(&id)));
+    assert_eq!(answered, None, "what was cancelled is not answered");
+    assert_eq!(client.end().await, Vec::<Value>::new());
 }
 
 #[tokio::test]
