@@ -73,7 +73,8 @@ impl Relay {
             let request = self.post(said.text.clone(), said.modern.as_ref(), session.as_deref(), &written)?;
             let response = self.client.send(request).await?;
             if response.status().is_success() {
-                return self.drain(response).await;
+                self.drain(response).await;
+                return Ok(());
             }
             let refusal = Refusal::read(response).await;
             // What concerns requests of the lost session means nothing in another one.
@@ -141,7 +142,7 @@ impl Relay {
                 let refusal = Refusal::read(response).await.into_error(self.client.origin());
                 return Err(unopened(refusal.message()).with_source(refusal));
             }
-            self.drain(response).await?;
+            self.drain(response).await;
             self.listen(&session);
         }
         self.sessions.replace(Arc::clone(&session));
@@ -159,7 +160,8 @@ impl Relay {
         }
         let request = self.request(Method::DELETE, Some(&session.headers), Body::empty())?;
         let response = self.client.send(request).await?;
-        self.drain(response).await
+        self.drain(response).await;
+        Ok(())
     }
 
     /// A request for the stream of what the gateway says of its own accord, or for the rest of a stream that broke

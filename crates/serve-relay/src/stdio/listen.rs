@@ -23,6 +23,8 @@ enum End {
     Lost,
     /// It could not be opened, for now.
     Failed,
+    /// It has what cannot be read, and must not be taken up there again.
+    Unreadable,
     /// It was open for this long, and can be taken up after an event.
     Broken { lasted: Duration, last_event_id: Option<String>, retry: Option<Duration> },
 }
@@ -49,6 +51,10 @@ impl Relay {
                 End::NotOffered => return,
                 End::Lost => return self.reopen_beside(session),
                 End::Failed => delay = (delay * 2).min(longest),
+                End::Unreadable => {
+                    resume_after = None;
+                    delay = (delay * 2).min(longest);
+                }
                 End::Broken { lasted, last_event_id, retry } => {
                     was_open = true;
                     resume_after = last_event_id.or(resume_after);
@@ -97,7 +103,7 @@ impl Relay {
                 Ok(None) => break,
                 Err(error) => {
                     tracing::warn!(?error, "the gateway's stream is closed");
-                    break;
+                    return End::Unreadable;
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use gateway_testkit::reference::ReferenceProcess;
 use serde_json::{Value, json};
 
-use crate::client::{Client, call, facts, initialize, notification, text};
+use crate::client::{Client, call, config, facts, initialize, notification, text};
 use crate::peer::{Peer, accepted, events, greet, reply, result, said};
 
 #[tokio::test]
@@ -183,6 +183,29 @@ async fn the_gateways_own_stream_is_taken_up_and_tells_of_a_lost_session() {
     // Nobody asked anything: the stream itself told it.
     peer.wait_for("POST", "initialize", 2).await;
     assert_eq!(client.hear().await["method"], "notifications/tools/list_changed");
+    client.end().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_is_opened_anew_from_its_end() {
+    let peer = Peer::new(async |seen| match (seen.verb.as_str(), seen.method()) {
+        ("GET", _) => said(concat!(
+            "id: e1\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/a\"}\n\ndata: ",
+            "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789\n\n"
+        )),
+        (_, "initialize") => greet(&seen, "s1"),
+        _ => accepted(),
+    })
+    .await;
+    let mut config = config(&peer.url());
+    config.max_message_bytes = 300;
+    let mut client = Client::start(config);
+    client.greet().await;
+    for _ in 0..2 {
+        assert_eq!(client.hear().await["method"], "notifications/a");
+    }
+    let seen = peer.seen("GET", "");
+    assert!(seen.iter().all(|seen| seen.header("last-event-id").is_empty()), "{seen:?}");
     client.end().await;
 }
 
