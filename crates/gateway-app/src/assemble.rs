@@ -8,12 +8,13 @@ use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandl
 use router_keyword::KeywordRouter;
 use session_store_memory::MemoryStore;
 use transport_http::HttpTransport;
+use transport_sse::{SseConfig, SseTransport};
 use transport_stdio::StdioTransport;
 
 use crate::config::Settings;
 
 /// The transports that every gateway here has, by their names.
-pub(crate) const TRANSPORTS: [&str; 2] = ["stdio", "http"];
+pub(crate) const TRANSPORTS: [&str; 3] = ["stdio", "http", "sse"];
 
 /// A gateway and what its owner needs beside it.
 pub(crate) struct Assembly {
@@ -28,6 +29,9 @@ pub(crate) struct Assembly {
 pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
     let (counting, metrics) = MetricsLayer::new(&settings.resilience.metrics);
     let stdio = Arc::new(StdioTransport::new(settings.stdio.clone()));
+    let sse = Arc::new(SseTransport::new(SseConfig::default()));
+    // Most configurations do not say which of the two a URL is for.
+    let http = HttpTransport::new(settings.http.clone()).with_fallback(Arc::<SseTransport>::clone(&sse));
     let builder = GatewayBuilder::new(
         Arc::new(KeywordRouter::new(settings.search.clone())),
         Arc::new(MemoryStore::new()),
@@ -35,7 +39,8 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
     )
     .with_config(settings.engine.clone())
     .with_transport(Arc::<StdioTransport>::clone(&stdio))
-    .with_transport(Arc::new(HttpTransport::new(settings.http.clone())))
+    .with_transport(Arc::new(http))
+    .with_transport(sse)
     .with_servers(servers);
 
     // What a call passes, in this order.

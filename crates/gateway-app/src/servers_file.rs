@@ -93,12 +93,8 @@ impl ServerList {
         let wrong =
             self.servers.iter().filter(|server| !server.disabled() && !TRANSPORTS.contains(&server.transport()));
         wrong.map(|server| {
-            let problem = format!(
-                "the transport {:?} is not there, only {}; many servers with an /sse address have one for \
-                 \"http\", too",
-                server.transport(),
-                TRANSPORTS.map(|name| format!("{name:?}")).join(" and ")
-            );
+            let there = TRANSPORTS.map(|name| format!("{name:?}")).join(", ");
+            let problem = format!("the transport {:?} is not there, only {there}", server.transport());
             self.mistake(server.name(), problem)
         })
     }

@@ -15,6 +15,9 @@ use crate::parking::Parking;
 use crate::session::Session;
 use crate::sessions::Sessions;
 
+/// Changes of lists come in bursts, as when servers start: they are told together after this time.
+const CHANGE_DEBOUNCE: Duration = Duration::from_millis(100);
+
 /// How often what is over is looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
@@ -37,6 +40,14 @@ pub(crate) struct Pulse {
     pub(crate) changes: u64,
 }
 
+/// What became of changing lists.
+enum Heard {
+    /// Some may have changed.
+    Changed,
+    /// It is time to tell.
+    Told,
+}
+
 /// One request of a client.
 #[derive(Debug)]
 pub(crate) struct Request {
@@ -48,6 +59,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) params: Object,
     pub(crate) meta: Meta,
+    /// The `Mcp-Param-` headers of a modern request over HTTP.
+    pub(crate) param_headers: Option<Vec<(String, String)>>,
     /// Its caller's end, where progress, log messages and questions can reach the client.
     pub(crate) listener: Option<Listener>,
 }
@@ -70,12 +83,26 @@ impl Core {
         tidy.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let keep_alive = self.config.keep_alive();
         let mut next_beat = Instant::now() + keep_alive;
+        let mut tell_at: Option<Instant> = None;
         loop {
+            let changed = async {
+                match tell_at {
+                    Some(tell_at) => {
+                        time::sleep_until(tell_at).await;
+                        Ok(Heard::Told)
+                    }
+                    None => changes.changed().await.map(|()| Heard::Changed),
+                }
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                changed = changes.changed() => match changed {
-                    Ok(()) => self.pulse.send_modify(|pulse| pulse.changes += 1),
+                changed = changed => match changed {
+                    Ok(Heard::Changed) => tell_at = Some(Instant::now() + CHANGE_DEBOUNCE),
+                    Ok(Heard::Told) => {
+                        tell_at = None;
+                        self.pulse.send_modify(|pulse| pulse.changes += 1);
+                    }
                     // The gateway is gone.
                     Err(_) => break,
                 },

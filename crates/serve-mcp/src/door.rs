@@ -144,7 +144,7 @@ async fn post(incoming: Incoming, text: Bytes) -> Result<Response<Body>, Rejecte
             Failure::new(code::INVALID_REQUEST, "the header Accept must have application/json and text/event-stream");
         return Err(Rejected::new(StatusCode::NOT_ACCEPTABLE, failure));
     }
-    if Message::is_batch(&text) {
+    if Message::is_batch(&text) && is_json(&text) {
         return legacy::batch(incoming, &text).await;
     }
     let message = parse(&text)?;
@@ -160,13 +160,16 @@ async fn post(incoming: Incoming, text: Bytes) -> Result<Response<Body>, Rejecte
 /// -32700 and -32600.
 pub(crate) fn parse(text: &Bytes) -> Result<Message, Rejected> {
     Message::parse(text).map_err(|_| {
-        let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok();
-        let failure = match is_json {
+        let failure = match is_json(text) {
             true => Failure::new(code::INVALID_REQUEST, "this is no JSON-RPC request, notification or response"),
             false => Failure::new(code::PARSE_ERROR, "this is not JSON"),
         };
         Rejected::new(StatusCode::BAD_REQUEST, failure)
     })
+}
+
+fn is_json(text: &[u8]) -> bool {
+    serde_json::from_slice::<serde::de::IgnoredAny>(text).is_ok()
 }
 
 /// Whether a revision may be named by a client that has, or needs, no modern `_meta`.

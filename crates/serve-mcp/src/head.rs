@@ -19,6 +19,8 @@ pub(crate) struct Head {
     pub(crate) version: Option<String>,
     method: Option<String>,
     name: Option<String>,
+    /// Arguments that travel in headers as well, by the part of their names after `Mcp-Param-`, in lower case.
+    pub(crate) params: Vec<(String, String)>,
     pub(crate) last_event_id: Option<String>,
     /// `?expose=`
     pub(crate) expose: Option<Expose>,
@@ -40,6 +42,13 @@ impl Head {
             method: text(header::METHOD),
             name: text(header::NAME),
             last_event_id: text(header::LAST_EVENT_ID),
+            params: headers
+                .iter()
+                .filter_map(|(name, value)| {
+                    let name = name.as_str().strip_prefix(header::PARAM_PREFIX)?;
+                    Some((name.to_owned(), value.to_str().ok()?.trim().to_owned()))
+                })
+                .collect(),
             ..Self::default()
         };
         for range in

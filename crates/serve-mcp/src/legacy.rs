@@ -37,7 +37,11 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     {
         return open(&incoming, id, params).await;
     }
-    let session = find(&incoming).await?;
+    let asked = match &message {
+        Message::Request { id, .. } => id.clone(),
+        Message::Notification { .. } | Message::Response { .. } => Id::null(),
+    };
+    let session = find(&incoming).await.map_err(|rejected| Rejected { id: asked, ..rejected })?;
     let Message::Request { id, method, params } = message else {
         hear(&incoming.core, &session, message).await;
         return Ok(empty(StatusCode::ACCEPTED));
@@ -183,7 +187,8 @@ pub(crate) async fn opening(
     } else {
         sender.admit(&core.gateway, None).await?
     };
-    Ok(Opening { revision, profile, expose, context, owns_gateway_session })
+    let marks = core.gateway.list_marks(&context);
+    Ok(Opening { revision, profile, expose, context, owns_gateway_session, marks })
 }
 
 /// The session that a request names, where it is its sender's.
@@ -234,6 +239,7 @@ pub(crate) fn begin(
         method,
         meta: Meta::of(&params),
         params,
+        param_headers: None,
         listener: None,
     };
     match session.begin(&id) {

@@ -1,7 +1,7 @@
 //! What goes on to a server: calls of tools, prompts, reads of resources, completions.
 
-use gateway_core::{Context, ErrorKind, Offered, RawJson, Target, ToolCall};
-use mcp_wire::{Object, with_member};
+use gateway_core::{Context, ErrorKind, Offered, RawJson, Target, Tool, ToolCall};
+use mcp_wire::{Object, code, header, with_member};
 
 use crate::client::Sender;
 use crate::config::Expose;
@@ -54,6 +54,12 @@ pub(crate) fn told(request: &Request, failure: Failure) -> Result<RawJson, Failu
 async fn call(request: &Request, sender: &Sender, name: String, arguments: RawJson) -> Result<RawJson, Failure> {
     let gateway = &request.core.gateway;
     let context = sender.admit(gateway, request.listener.clone()).await?;
+    if let Some(headers) = &request.param_headers
+        && request.client.expose == Expose::All
+        && let Some(entry) = gateway.tool(&context, &name)
+    {
+        check_param_headers(&entry.tool, &arguments, headers)?;
+    }
     let mut call = ToolCall::new(name, arguments);
     let mut extra = request.extra(&["name", "arguments"]);
     if let Some(RequestState::Server { server, state }) = RequestState::read(&request.params)? {
@@ -62,6 +68,29 @@ async fn call(request: &Request, sender: &Sender, name: String, arguments: RawJs
         extra = with_member(&extra, "requestState", json_text(&state).as_str());
     }
     in_rounds(request, &Errand::Call { context: &context, call: &call }, extra).await
+}
+
+/// Whether the headers say what the arguments say, where the tool wants arguments in headers (SEP-2243): whoever
+/// looks only at the headers must not be deceived.
+fn check_param_headers(tool: &Tool, arguments: &RawJson, headers: &[(String, String)]) -> Result<(), Failure> {
+    let wanted = tool.param_headers();
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let arguments: serde_json::Value = arguments.read().unwrap_or_default();
+    for param in wanted {
+        let mut said = headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(param.name()));
+        let agrees = match (said.next(), said.next(), param.value(&arguments)) {
+            (None, _, None) => true,
+            (Some((_, header)), None, Some(value)) => header::decode_value(header).is_some_and(|said| *said == *value),
+            _ => false,
+        };
+        if !agrees {
+            let message = format!("the header Mcp-Param-{} is missing or contradicts the arguments", param.name());
+            return Err(Failure::new(code::HEADER_MISMATCH, message));
+        }
+    }
+    Ok(())
 }
 
 /// `prompts/get`.

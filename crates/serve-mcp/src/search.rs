@@ -2,7 +2,8 @@
 
 use gateway_core::{Context, FoundTool, RawJson, SearchReply, SearchRequest};
 use mcp_wire::Object;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::core::Request;
 use crate::failure::Failure;
@@ -18,69 +19,63 @@ pub(crate) const EXECUTE_TOOL: &str = "execute_tool";
 /// Tools that are returned where the caller does not say how many.
 const DEFAULT_LIMIT: usize = 5;
 
+/// As text, so that members keep their order: models read what comes first with the most care.
+const SEARCH_DECLARATION: &str = r#"{
+"name": "search_tools",
+"title": "Search tools",
+"description": "Find tools by describing, in plain words, what you want to do. Returns the tools that fit best, each with its name, what it does, the JSON Schema of its arguments and how well it fits (0 to 1). Run one of them with execute_tool. Search before you conclude that something cannot be done; an empty list means that no tool fits.",
+"inputSchema": {
+  "type": "object",
+  "properties": {
+    "query": {"type": "string", "minLength": 1, "description": "What the tool should do, such as \"what time is it in Tokyo\"."},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5, "description": "How many tools at most."},
+    "session_id": {"type": "string", "description": "Work with the servers of this session of the gateway instead of the usual ones."}
+  },
+  "required": ["query"]
+},
+"outputSchema": {
+  "type": "object",
+  "properties": {
+    "tools": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "properties": {
+          "name": {"type": "string", "description": "The name for execute_tool."},
+          "server": {"type": "string"},
+          "description": {"type": "string"},
+          "input_schema": {"type": "object"},
+          "score": {"type": "number", "minimum": 0, "maximum": 1},
+          "reasoning": {"type": "string"}
+        },
+        "required": ["name", "server", "description", "input_schema", "score", "reasoning"]
+      }
+    }
+  },
+  "required": ["tools"]
+},
+"annotations": {"readOnlyHint": true, "openWorldHint": false}
+}"#;
+
+const EXECUTE_DECLARATION: &str = r#"{
+"name": "execute_tool",
+"title": "Execute tool",
+"description": "Run a tool that search_tools found. Give its name as search_tools returned it, and arguments that fit its input schema. Returns what the tool returns.",
+"inputSchema": {
+  "type": "object",
+  "properties": {
+    "tool_name": {"type": "string", "minLength": 1, "description": "The tool's name, from search_tools."},
+    "args": {"type": "object", "default": {}, "description": "The tool's arguments."},
+    "session_id": {"type": "string", "description": "Work with the servers of this session of the gateway instead of the usual ones."}
+  },
+  "required": ["tool_name"]
+}
+}"#;
+
 /// Name and declaration of both.
 pub(crate) fn declarations() -> [(&'static str, RawJson); 2] {
-    let session = json!({
-        "type": "string",
-        "description": "Work with the servers of this session of the gateway instead of the usual ones.",
-    });
-    let search = json!({
-        "name": SEARCH_TOOLS,
-        "title": "Search tools",
-        "description": "Find tools by describing, in plain words, what you want to do. Returns the tools that fit best, \
-                        each with its name, what it does, the JSON Schema of its arguments and how well it fits (0 to 1). \
-                        Run one of them with execute_tool. Search before you conclude that something cannot be done; an \
-                        empty list means that no tool fits.",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "query": { "type": "string", "minLength": 1, "description": "What the tool should do, such as \"what time is it in Tokyo\"." },
-                "limit": { "type": "integer", "minimum": 1, "maximum": 50, "default": DEFAULT_LIMIT, "description": "How many tools at most." },
-                "session_id": session,
-            },
-            "required": ["query"],
-        },
-        "outputSchema": {
-            "type": "object",
-            "properties": {
-                "tools": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "name": { "type": "string", "description": "The name for execute_tool." },
-                            "server": { "type": "string" },
-                            "description": { "type": "string" },
-                            "input_schema": { "type": "object" },
-                            "score": { "type": "number", "minimum": 0, "maximum": 1 },
-                            "reasoning": { "type": "string" },
-                        },
-                        "required": ["name", "server", "description", "input_schema", "score", "reasoning"],
-                    },
-                },
-            },
-            "required": ["tools"],
-        },
-        "annotations": { "readOnlyHint": true, "openWorldHint": false },
-    });
-    let execute = json!({
-        "name": EXECUTE_TOOL,
-        "title": "Execute tool",
-        "description": "Run a tool that search_tools found. Give its name as search_tools returned it, and arguments that \
-                        fit its input schema. Returns what the tool returns.",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "tool_name": { "type": "string", "minLength": 1, "description": "The tool's name, from search_tools." },
-                "args": { "type": "object", "default": {}, "description": "The tool's arguments." },
-                "session_id": session,
-            },
-            "required": ["tool_name"],
-        },
-    });
-    [(SEARCH_TOOLS, search), (EXECUTE_TOOL, execute)].map(|(name, declaration)| {
-        (name, RawJson::from_value(&declaration).unwrap_or_else(|_| RawJson::empty_object()))
-    })
+    [(SEARCH_TOOLS, SEARCH_DECLARATION), (EXECUTE_TOOL, EXECUTE_DECLARATION)]
+        .map(|(name, declaration)| (name, RawJson::parse(declaration).expect("the text above is JSON")))
 }
 
 /// `tools/call` of [`SEARCH_TOOLS`]. What a model did wrong is a result that says so, which it can read.
@@ -111,9 +106,9 @@ pub(crate) async fn search(request: &Request, arguments: &Object) -> Result<RawJ
 
 fn found_tools(request: &Request, reply: &SearchReply) -> Result<RawJson, Failure> {
     let unwritable = |_| Failure::new(mcp_wire::code::INTERNAL_ERROR, "what was found cannot be written");
-    let tools: Vec<_> = reply.matches.iter().map(found_tool).collect();
-    let structured = RawJson::from_value(&json!({ "tools": tools })).map_err(unwritable)?;
-    let text = match tools.is_empty() {
+    let found = Found { tools: reply.matches.iter().map(found_tool).collect() };
+    let structured = RawJson::from_value(&found).map_err(unwritable)?;
+    let text = match found.tools.is_empty() {
         true => "No tool fits. Try other words, or say what you want to achieve instead of how.".to_owned(),
         false => structured.as_str().to_owned(),
     };
@@ -123,17 +118,34 @@ fn found_tools(request: &Request, reply: &SearchReply) -> Result<RawJson, Failur
     Ok(complete(&request.client, &result))
 }
 
-fn found_tool(found: &FoundTool) -> Value {
+/// The structured content of a search.
+#[derive(Serialize)]
+struct Found<'a> {
+    tools: Vec<ShownTool<'a>>,
+}
+
+#[derive(Serialize)]
+struct ShownTool<'a> {
+    name: &'a str,
+    server: &'a str,
+    description: &'a str,
+    /// As its server wrote it.
+    input_schema: &'a RawJson,
+    score: f64,
+    reasoning: &'a str,
+}
+
+fn found_tool(found: &FoundTool) -> ShownTool<'_> {
     let FoundTool { tool, score, reasoning } = found;
-    json!({
-        "name": tool.qualified_name,
-        "server": tool.server,
-        "description": tool.tool.description(),
-        "input_schema": tool.tool.input_schema(),
+    ShownTool {
+        name: &tool.qualified_name,
+        server: &tool.server,
+        description: tool.tool.description(),
+        input_schema: tool.tool.input_schema(),
         // Two digits say all there is to it, and do not end in 0.30000001192092896.
-        "score": (f64::from(*score) * 100.0).round() / 100.0,
-        "reasoning": reasoning,
-    })
+        score: (f64::from(*score) * 100.0).round() / 100.0,
+        reasoning,
+    }
 }
 
 /// A result that tells a model what it did wrong.
@@ -141,4 +153,20 @@ pub(crate) fn mistake(request: &Request, message: &str) -> RawJson {
     let result = json!({ "content": [{ "type": "text", "text": message }], "isError": true });
     let result = RawJson::from_value(&result).unwrap_or_else(|_| RawJson::empty_object());
     complete(&request.client, &result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_are_what_they_should_be() {
+        for (name, declaration) in declarations() {
+            let tool = gateway_core::Tool::parse(declaration).expect("a tool");
+            assert_eq!(tool.name(), name);
+            assert!(tool.input_schema().as_str().contains("session_id"));
+        }
+        let default = format!("\"default\": {DEFAULT_LIMIT},");
+        assert!(SEARCH_DECLARATION.contains(&default), "the declaration tells the default");
+    }
 }

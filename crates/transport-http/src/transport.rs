@@ -1,10 +1,11 @@
 //! Opening a connection.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use gateway_core::{Connect, RawJson, Result, Transport, Upstream, UpstreamEvents};
+use gateway_core::{Connect, Error, RawJson, Result, Transport, Upstream, UpstreamEvents};
 use http::HeaderValue;
 use hyper_util::client::legacy::connect::HttpConnector;
 use mcp_wire::{ClientIdentity, Exchange, HttpTarget, Meta, Pending, Revision, write_notification};
@@ -27,6 +28,7 @@ pub struct HttpTransport {
     config: HttpConfig,
     client: ClientIdentity,
     connector: Connector,
+    fallback: Option<Arc<dyn Transport>>,
 }
 
 impl HttpTransport {
@@ -43,7 +45,15 @@ impl HttpTransport {
             .enable_http1()
             .wrap_connector(tcp);
         let client = ClientIdentity::new(&config.client_name, &config.client_version);
-        Self { config, client, connector }
+        Self { config, client, connector, fallback: None }
+    }
+
+    /// With a transport for servers that say that they do not speak Streamable HTTP: they answer the POST
+    /// of `initialize` with the status 400, 404 or 405 (2025-11-25, "Backwards Compatibility").
+    #[must_use]
+    pub fn with_fallback(mut self, fallback: Arc<dyn Transport>) -> Self {
+        self.fallback = Some(fallback);
+        self
     }
 
     fn link(&self, connect: &Connect, target: &HttpTarget, pending: Arc<Pending>) -> Arc<Link> {
@@ -68,18 +78,55 @@ impl Transport for HttpTransport {
     }
 
     async fn connect(&self, connect: Connect) -> Result<Arc<dyn Upstream>> {
+        let Failed { error, speaks_another_transport } = match self.attempt(&connect).await {
+            Ok(upstream) => return Ok(upstream),
+            Err(failed) => failed,
+        };
+        match &self.fallback {
+            Some(fallback) if speaks_another_transport => fallback.connect(connect).await.map_err(|second| {
+                tracing::debug!(error = %second, transport = fallback.name(), "nor does the server speak this one");
+                error.with_context("fallback", second.message())
+            }),
+            _ => Err(error),
+        }
+    }
+}
+
+/// An attempt that failed.
+struct Failed {
+    error: Error,
+    speaks_another_transport: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, speaks_another_transport: false }
+    }
+}
+
+impl HttpTransport {
+    /// One attempt to open a connection. A failed one leaves nothing behind.
+    async fn attempt(&self, connect: &Connect) -> std::result::Result<Arc<dyn Upstream>, Failed> {
         let agent = format!("{}/{}", self.config.client_name, self.config.client_version);
         let target = HttpTarget::new(&connect.spec, &agent)?;
         let (given_up, cancellations) = mpsc::channel(MAX_CANCELLATIONS);
         let pending = Pending::new(move |id| {
             let _ = given_up.try_send(id);
         });
-        let link = self.link(&connect, &target, pending);
+        let link = self.link(connect, &target, pending);
         // Dropped with this future or with the upstream: no task outlives either.
         let guard = link.ended.clone().drop_guard();
         let client = self.client.clone().with_capabilities(connect.client_capabilities.clone());
-        let opening = Opening { link: &link, target: &target, client: &client, session: Mutex::default() };
-        let info = mcp_wire::shake_hands(&opening, &client, connect.remembered_era).await?;
+        let opening = Opening {
+            link: &link,
+            target: &target,
+            client: &client,
+            session: Mutex::default(),
+            is_refused: AtomicBool::new(false),
+        };
+        let shaken = mcp_wire::shake_hands(&opening, &client, connect.remembered_era).await;
+        let info = shaken
+            .map_err(|error| Failed { error, speaks_another_transport: opening.is_refused.load(Ordering::Relaxed) })?;
         let revision = Revision::parse(&info.protocol_version);
         let speech = Arc::new(opening.speech(revision));
         drop(opening);
@@ -99,7 +146,8 @@ impl Transport for HttpTransport {
 
 impl fmt::Debug for HttpTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpTransport").field("config", &self.config).finish_non_exhaustive()
+        let Self { config, fallback, .. } = self;
+        f.debug_struct("HttpTransport").field("config", config).field("fallback", fallback).finish_non_exhaustive()
     }
 }
 
@@ -109,6 +157,8 @@ struct Opening<'a> {
     target: &'a HttpTarget,
     client: &'a ClientIdentity,
     session: Mutex<Option<HeaderValue>>,
+    /// Whether `initialize` was refused as by a server that does not know this transport.
+    is_refused: AtomicBool,
 }
 
 impl Opening<'_> {
@@ -127,6 +177,9 @@ impl Exchange for Opening<'_> {
         let ticket = self.link.pending.register(None)?;
         let id = ticket.id();
         let answer = self.link.pool.send(speech.ask(id, method, &params, None), || ()).await?;
+        if revision.is_none() && matches!(answer.status().as_u16(), 400 | 404 | 405) {
+            self.is_refused.store(true, Ordering::Relaxed);
+        }
         let session = if revision.is_none() { answer.session()? } else { None };
         let result = self.link.read(&speech, answer, id, None).await?;
         if session.is_some() {

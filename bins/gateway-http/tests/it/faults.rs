@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::gateway::Running;
 use crate::http::{Connection, call, poll};
-use crate::upstreams::{and, at, every_way, free_port, stdio, with_servers};
+use crate::upstreams::{and, at, every_way, free_port, over_sse, stdio, with_servers};
 
 /// What an upstream sent as its result, as the answer to a call has it: nothing of it is read.
 fn result_in(body: &[u8]) -> &[u8] {
@@ -61,7 +61,12 @@ fn large_results_arrive_whole() {
 fn a_result_beyond_the_limit_is_refused_and_the_server_goes_on() {
     let http = ReferenceProcess::http(&[]);
     let limit = json!({ "max_message_bytes": 100_000 });
-    let servers = [("stdio", and(stdio(&[]), limit.clone())), ("http", and(at(http.url()), limit))];
+    let sse = ReferenceProcess::old_sse(&[]);
+    let servers = [
+        ("stdio", and(stdio(&[]), limit.clone())),
+        ("http", and(at(http.url()), limit.clone())),
+        ("sse", and(over_sse(sse.url()), limit)),
+    ];
     let gateway = with_servers(&servers).start(&[]);
     for (name, _) in servers {
         assert_eq!(gateway.call(&format!("{name}__big"), r#"{"bytes": 90000}"#).status, 200, "{name}");
@@ -154,8 +159,15 @@ fn a_server_that_dies_fails_its_own_calls_only() {
 
 #[test]
 fn a_server_on_the_network_may_restart() {
-    for arguments in [&["--era", "legacy"][..], &["--era", "modern"], &["--sse"]] {
-        let mut process = ReferenceProcess::http(arguments);
+    type StartAt = fn(&str, &[&str]) -> ReferenceProcess;
+    const HTTP: StartAt = ReferenceProcess::http_at;
+    for (start_at, arguments) in [
+        (HTTP, &["--era", "legacy"][..]),
+        (HTTP, &["--era", "modern"]),
+        (HTTP, &["--sse"]),
+        (ReferenceProcess::old_sse_at, &[]),
+    ] {
+        let mut process = start_at("127.0.0.1:0", arguments);
         let address = process.address().to_owned();
         let gateway = with_servers(&[("it", at(process.url())), ("other", stdio(&[]))]).start(&[]);
         gateway.wait_for(&["it", "other"]);
@@ -172,7 +184,7 @@ fn a_server_on_the_network_may_restart() {
         assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
         assert_eq!(gateway.call("other__echo", r#"{"text": "here"}"#).content(), "here");
 
-        let _again = ReferenceProcess::http_at(&address, arguments);
+        let _again = start_at(&address, arguments);
         let ask = || gateway.call("it__whoami", "{}");
         let answer = poll("the answer", ask, |answer| answer.status == 200);
         assert!(!answer.content().contains(&format!("\"pid\":{first}")), "{}", answer.content());
@@ -181,8 +193,7 @@ fn a_server_on_the_network_may_restart() {
 
 #[test]
 fn a_lost_session_is_begun_again_unseen() {
-    for arguments in [&[][..], &["--sse"]] {
-        let process = ReferenceProcess::http(arguments);
+    for process in [ReferenceProcess::http(&[]), ReferenceProcess::http(&["--sse"]), ReferenceProcess::old_sse(&[])] {
         let gateway = with_servers(&[("it", at(process.url()))]).start(&[]);
         for round in 0..3 {
             let before = whoami(&gateway, "it")["connection"].clone();

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::gateway::{Place, Running};
-use crate::upstreams::{EverythingHttp, and, at, peer, with_servers};
+use crate::http::poll;
+use crate::upstreams::{EverythingHttp, and, at, over_sse, peer, with_servers};
 
 /// The servers' names, how they are reached, the protocol that they should end up with, and a tool of each.
-const SERVERS: [(&str, &str, &str, &str); 5] = [
+const SERVERS: [(&str, &str, &str, &str); 6] = [
     ("everything", "stdio", "2025-11-25", "get-sum"),
     ("everything-http", "http", "2025-11-25", "get-sum"),
+    ("everything-sse", "sse", "2025-11-25", "get-sum"),
     ("files", "stdio", "2025-11-25", "list_directory"),
     ("time", "stdio", "2026-07-28", "get_current_time"),
     ("git", "stdio", "2026-07-28", "git_log"),
@@ -24,7 +26,7 @@ const SERVERS: [(&str, &str, &str, &str); 5] = [
 struct Everyone {
     client: GatewayClient,
     folder: TempDir,
-    _everything: EverythingHttp,
+    _everything: [EverythingHttp; 2],
     _gateway: Running,
     _place: Place,
 }
@@ -32,13 +34,14 @@ struct Everyone {
 impl Everyone {
     #[track_caller]
     fn start() -> Self {
-        let everything = EverythingHttp::start();
+        let everything = [EverythingHttp::start(), EverythingHttp::start_sse()];
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("letter.txt"), "dear reader\n").unwrap();
         std::fs::create_dir(folder.path().join("drawer")).unwrap();
         let place = with_servers(&[
             ("everything", program("mcp-server-everything")),
-            ("everything-http", at(&everything.url())),
+            ("everything-http", at(&everything[0].url())),
+            ("everything-sse", over_sse(&everything[1].url())),
             ("files", and(program("mcp-server-filesystem"), json!({ "args": [folder.path()] }))),
             ("time", program("mcp-server-time")),
             ("git", program("mcp-server-git")),
@@ -97,7 +100,7 @@ async fn every_peer_is_connected_and_shows_its_tools() {
     let declaration: Value = serde_json::from_str(structured.raw.get()).expect("a declaration is JSON");
     assert!(declaration["outputSchema"]["properties"]["temperature"].is_object(), "{declaration}");
     let health = everyone.client.health().await.unwrap();
-    assert_eq!((health.connected_servers, health.processes), (Some(5), Some(4)), "{health:?}");
+    assert_eq!((health.connected_servers, health.processes), (Some(6), Some(4)), "{health:?}");
 }
 
 #[tokio::test]
@@ -106,13 +109,13 @@ async fn plain_words_find_the_right_tool() {
     let cases: [(&str, &[&str]); 9] = [
         ("what time is it in Tokyo", &["time__get_current_time"]),
         ("convert between time zones", &["time__convert_time"]),
-        ("add two numbers", &["everything__get-sum", "everything-http__get-sum"]),
+        ("add two numbers", &["everything__get-sum", "everything-http__get-sum", "everything-sse__get-sum"]),
         ("list the files of a directory", &["files__list_directory"]),
         ("read a text file", &["files__read_text_file"]),
         ("show the commit history", &["git__git_log"]),
         ("create a new branch", &["git__git_create_branch"]),
         ("what has changed in the working tree", &["git__git_status"]),
-        ("echo a message back", &["everything__echo", "everything-http__echo"]),
+        ("echo a message back", &["everything__echo", "everything-http__echo", "everything-sse__echo"]),
     ];
     for (query, expected) in cases {
         let found = everyone.client.search(&SearchRequest::new(query).with_limit(3)).await.unwrap().result;
@@ -137,6 +140,8 @@ async fn tools_answer_and_their_errors_are_answers() {
         ("everything-http__echo", json!({ "message": "snow\u{2603}" }), true, "Echo: snow\u{2603}"),
         ("everything__get-sum", json!({ "a": 19, "b": 23 }), true, "The sum of 19 and 23 is 42."),
         ("everything-http__get-sum", json!({ "a": 0.5, "b": 1e3 }), true, "1000.5"),
+        ("everything-sse__echo", json!({ "message": "old" }), true, "Echo: old"),
+        ("everything-sse__get-sum", json!({ "a": 2, "b": 3 }), true, "5"),
         ("list_directory", json!({ "path": folder }), true, "[FILE] letter.txt"),
         ("read_text_file", json!({ "path": folder.join("letter.txt") }), true, "dear reader\n"),
         ("get_current_time", json!({ "timezone": "Asia/Tokyo" }), true, "+09:00"),
@@ -145,6 +150,7 @@ async fn tools_answer_and_their_errors_are_answers() {
         // A tool that fails has answered all the same.
         ("everything__get-sum", json!({ "a": "x", "b": 1 }), false, "expected number"),
         ("everything-http__get-sum", json!({}), false, "expected number"),
+        ("everything-sse__get-sum", json!({}), false, "expected number"),
         ("read_text_file", json!({ "path": "/etc/passwd" }), false, "Access denied"),
         ("get_current_time", json!({ "timezone": "Middle/Earth" }), false, "Invalid timezone"),
         ("git_log", json!({ "repo_path": "/nowhere" }), false, "/nowhere"),
@@ -170,7 +176,7 @@ async fn tools_answer_and_their_errors_are_answers() {
 #[tokio::test]
 async fn progress_arrives_while_the_tool_works() {
     let everyone = Everyone::start();
-    for server in ["everything", "everything-http"] {
+    for server in ["everything", "everything-http", "everything-sse"] {
         let call = ToolCall::new("trigger-long-running-operation").with_server(server);
         let call = call.with_arguments(&json!({ "duration": 1.2, "steps": 3 })).unwrap();
         let mut events = everyone.client.execute_stream(&call).await.unwrap();
@@ -216,21 +222,48 @@ fn what_peers_write_to_standard_error_is_logged() {
 
 #[test]
 fn a_peer_that_restarts_is_met_again() {
-    let mut everything = EverythingHttp::start();
-    let place = with_servers(&[("everything", at(&everything.url())), ("time", program("mcp-server-time"))]);
+    let mut everything = [EverythingHttp::start(), EverythingHttp::start_sse()];
+    let place = with_servers(&[
+        ("new", at(&everything[0].url())),
+        ("old", over_sse(&everything[1].url())),
+        ("time", program("mcp-server-time")),
+    ]);
     let gateway = place.start(&[]);
-    gateway.wait_for(&["everything", "time"]);
-    let sum = || gateway.call("get-sum", r#"{"a": 1, "b": 2}"#).content();
-    assert!(sum().contains('3'));
-    everything.restart();
+    gateway.wait_for(&["new", "old", "time"]);
+    let sum = |server: &str| gateway.call(&format!("{server}__get-sum"), r#"{"a": 1, "b": 2}"#);
+    for server in ["new", "old"] {
+        assert!(sum(server).content().contains('3'), "{server}");
+    }
+    everything.iter_mut().for_each(EverythingHttp::restart);
     // Nobody told the gateway, so its session is one that the new process has never heard of.
-    assert!(sum().contains('3'));
+    assert!(sum("new").content().contains('3'));
+    // A stream that ends is told, and the gateway tries until the server is there again.
+    poll("the server is met again", || sum("old"), |answer| answer.status == 200);
+    assert!(sum("old").content().contains('3'));
     // A process that dies is started again.
     let before = gateway.server("time")["process_id"].as_u64().expect("a process");
     let id = Pid::from_raw(i32::try_from(before).unwrap()).unwrap();
     kill_process(id, Signal::KILL).unwrap();
     gateway.server_when("time", |server| server["state"] == "ready" && server["process_id"] != before);
     assert!(gateway.call("get_current_time", r#"{"timezone": "UTC"}"#).content().contains("UTC"));
+}
+
+#[test]
+fn a_peer_of_the_old_transport_is_found_behind_its_address_alone() {
+    let mut everything = EverythingHttp::start_sse();
+    let gateway = with_servers(&[("everything", at(&everything.url()))]).start(&[]);
+    let server = gateway.server_when("everything", |server| server["state"] == "ready");
+    // The transport is the one that was asked for; it came to an understanding the other way.
+    assert_eq!((&server["transport"], &server["protocol_version"]), (&json!("http"), &json!("2025-11-25")));
+    let sum = || gateway.call("get-sum", r#"{"a": 1, "b": 2}"#);
+    assert!(sum().content().contains('3'));
+    everything.restart();
+    poll("the server is met again", sum, |answer| answer.status == 200);
+    // An address at which nobody speaks either is told as what it was taken for.
+    let nothing = everything.url().replace("/sse", "/nothing");
+    let gateway = with_servers(&[("nothing", at(&nothing))]).start(&[]);
+    let server = gateway.server_when("nothing", |server| server.get("last_error").is_some());
+    assert!(server["last_error"].as_str().expect("text").contains("no Streamable HTTP endpoint"), "{server}");
 }
 
 /// An entry for a program that others wrote.

@@ -22,6 +22,11 @@ pub(crate) fn at(url: &str) -> Value {
     json!({ "url": url })
 }
 
+/// An entry for a server that speaks the transport of 2024-11-05.
+pub(crate) fn over_sse(url: &str) -> Value {
+    and(at(url), json!({ "transport": "sse" }))
+}
+
 /// `entry` with more settings of its own.
 pub(crate) fn and(mut entry: Value, more: Value) -> Value {
     let more = match more {
@@ -55,6 +60,13 @@ pub(crate) fn every_way(arguments: &[&str]) -> (Vec<(&'static str, Value)>, Vec<
         entries.push((name, at(process.url())));
         processes.push(process);
     }
+    let old = ReferenceProcess::old_sse(arguments);
+    entries.push(("old-sse", over_sse(old.url())));
+    processes.push(old);
+    // Nobody says that it speaks the old transport.
+    let found = ReferenceProcess::old_sse(&[arguments, &["--noise"]].concat());
+    entries.push(("old-found", at(found.url())));
+    processes.push(found);
     (entries, processes)
 }
 
@@ -76,23 +88,40 @@ pub(crate) fn peer(name: &str) -> PathBuf {
     program
 }
 
-/// server-everything over Streamable HTTP. It is killed when dropped.
+/// server-everything on the network. It is killed when dropped.
 pub(crate) struct EverythingHttp {
     child: Child,
+    wire: Wire,
     port: u16,
 }
 
+/// How server-everything is reached on the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wire {
+    StreamableHttp,
+    Sse,
+}
+
 impl EverythingHttp {
-    /// Starts one on a free port and waits until it listens.
+    /// Starts one over Streamable HTTP on a free port and waits until it listens.
     pub(crate) fn start() -> Self {
-        // It takes no port 0, so somebody else may be quicker to take the one that was free: then again.
-        (0..5).find_map(|_| Self::start_at(free_port()).ok()).expect("server-everything starts on one of five ports")
+        Self::start_on_a_free_port(Wire::StreamableHttp)
     }
 
-    /// Starts one on this port.
-    pub(crate) fn start_at(port: u16) -> Result<Self, String> {
+    /// The same over the transport of 2024-11-05.
+    pub(crate) fn start_sse() -> Self {
+        Self::start_on_a_free_port(Wire::Sse)
+    }
+
+    fn start_on_a_free_port(wire: Wire) -> Self {
+        // It takes no port 0, so somebody else may be quicker to take the one that was free: then again.
+        let started = (0..5).find_map(|_| Self::start_at(wire, free_port()).ok());
+        started.expect("server-everything starts on one of five ports")
+    }
+
+    fn start_at(wire: Wire, port: u16) -> Result<Self, String> {
         let mut child = Command::new(peer("mcp-server-everything"))
-            .arg("streamableHttp")
+            .arg(if wire == Wire::Sse { "sse" } else { "streamableHttp" })
             .env("PORT", port.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -107,11 +136,13 @@ impl EverythingHttp {
                 let _ = sender.send(line);
             }
         });
-        let server = Self { child, port };
+        let server = Self { child, wire, port };
         let mut heard = String::new();
         loop {
             match said.recv_timeout(LONG) {
-                Ok(line) if line.contains("listening on port") => return Ok(server),
+                Ok(line) if line.contains("listening on port") || line.contains("running on port") => {
+                    return Ok(server);
+                }
                 Ok(line) => heard += &line,
                 Err(_) => return Err(heard),
             }
@@ -119,13 +150,14 @@ impl EverythingHttp {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://127.0.0.1:{}/mcp", self.port)
+        let path = if self.wire == Wire::Sse { "sse" } else { "mcp" };
+        format!("http://127.0.0.1:{}/{path}", self.port)
     }
 
     /// Kills it and starts another one in its place.
     pub(crate) fn restart(&mut self) {
         self.kill();
-        *self = Self::start_at(self.port).expect("it starts where it was");
+        *self = Self::start_at(self.wire, self.port).expect("it starts where it was");
     }
 
     fn kill(&mut self) {

@@ -283,10 +283,10 @@ fn check_tells_of_bad_entries() {
     let scene = Scene::new().file("servers.json", r#"{"mcpServers": {"a": {}, "b": {"command": "x"}}}"#);
     let text = scene.load().expect("no mistakes").check().expect_err("a bad entry").to_string();
     assert!(text.contains("the server \"a\" (file servers.json)"), "{text}");
-    let old = r#"{"mcpServers": {"a": {"type": "sse", "url": "https://a.example/sse"}}}"#;
-    let loaded = scene.file("servers.json", old);
+    let new = r#"{"mcpServers": {"a": {"type": "grpc", "url": "https://a.example/"}}}"#;
+    let loaded = scene.file("servers.json", new);
     let text = loaded.load().expect("no mistakes").check().expect_err("no such transport").to_string();
-    assert!(text.contains("the transport \"sse\" is not there, only \"stdio\" and \"http\""), "{text}");
+    assert!(text.contains("the transport \"grpc\" is not there, only \"stdio\", \"http\", \"sse\""), "{text}");
     let scene = loaded.file("servers.json", r#"{"mcpServers": {"b": {"command": "x", "disabled": true}}}"#);
     let text = scene.load().expect("no mistakes").check().expect("all good");
     assert!(text.contains("[server]\nhost = \"localhost\"\n") && text.contains("#   b (stdio, disabled)"), "{text}");

@@ -82,6 +82,14 @@ impl Gateway {
         view.catalogue.entries(&self.visible(context))
     }
 
+    /// The tool that a name means in the context's session, among those its caller may use; `None` where it
+    /// means none, or several. Asks no upstream.
+    pub fn tool(&self, context: &Context, name: &str) -> Option<ToolEntry> {
+        let view = self.view(context);
+        let found = view.catalogue.resolve(name, None, &self.visible(context)).ok()?;
+        view.catalogue.entry(found)
+    }
+
     /// Finds tools by a description. Asks no upstream.
     ///
     /// # Errors

@@ -12,13 +12,12 @@ use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame as BodyFrame, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::Server;
 use super::conformance::{self, Body, Place};
+use super::connections::serve_connections;
 use super::peer::{Arrival, Kind, Peer};
 use super::server::{Frame, Outlet, lock};
 use super::wire::{
@@ -27,7 +26,7 @@ use super::wire::{
 };
 
 /// Largest request body, in bytes.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+pub(super) const MAX_BODY: usize = 64 * 1024 * 1024;
 
 /// The first revision whose clients know events without data.
 const PRIMING_SINCE: &str = "2025-11-25";
@@ -49,34 +48,11 @@ pub async fn serve_http(
         server: Arc::clone(server),
         sessions: Mutex::default(),
     });
-    let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    let ended = loop {
-        let stream = tokio::select! {
-            () = &mut shutdown => break Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => break Err(error),
-            },
-            Some(_) = connections.join_next() => continue,
-        };
-        // A test server without it is only slower.
-        let _ = stream.set_nodelay(true);
+    let answer = move |request| {
         let door = Arc::clone(&door);
-        connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let door = Arc::clone(&door);
-                async move { Ok::<_, Infallible>(door.answer(request).await) }
-            });
-            // A connection that breaks is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
+        async move { door.answer(request).await }
     };
-    server.stop.cancel();
-    connections.shutdown().await;
-    server.requests.close();
-    server.requests.wait().await;
-    ended
+    serve_connections(server, listener, shutdown, answer).await
 }
 
 struct Door {
@@ -317,7 +293,7 @@ fn check_media_types(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
+pub(super) fn accepts(headers: &HeaderMap, media_type: &str) -> bool {
     headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| value.contains(media_type))
 }
 
@@ -332,13 +308,13 @@ fn headers_as_json(headers: &HeaderMap) -> String {
     serde_json::Value::Object(pairs.collect()).to_string()
 }
 
-fn empty(status: StatusCode) -> Response<Body> {
+pub(super) fn empty(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Full::new(Bytes::new()).boxed_unsync());
     *response.status_mut() = status;
     response
 }
 
-fn json(status: StatusCode, message: Vec<u8>) -> Response<Body> {
+pub(super) fn json(status: StatusCode, message: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Full::new(message.into()).boxed_unsync());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -373,7 +349,7 @@ fn event_stream(body: Body) -> Response<Body> {
     response
 }
 
-fn event(frame: &Frame, noise: bool) -> Bytes {
+pub(super) fn event(frame: &Frame, noise: bool) -> Bytes {
     let message = frame.message();
     let mut event = Vec::with_capacity(message.len() + NOISE.len() + 32);
     if noise {

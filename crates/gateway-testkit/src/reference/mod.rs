@@ -10,8 +10,10 @@
 //! The binary `testkit-upstream` runs it; [`ReferenceProcess`] starts that binary from a test.
 
 mod conformance;
+mod connections;
 mod declarations;
 mod http;
+mod old_sse;
 mod options;
 mod peer;
 mod process;
@@ -24,6 +26,7 @@ mod wire;
 
 pub use declarations::{GENERATED_TOOL_PREFIX, MALFORMED_TOOL_NAME, ODD_RESULT, TOOLS};
 pub use http::serve_http;
+pub use old_sse::serve_old_sse;
 pub use options::{Options, ServedEra, USAGE, Wire};
 pub use process::{ReferenceProcess, program};
 pub use run::run;

@@ -7,6 +7,7 @@ pub const USAGE: &str = "\
 testkit-upstream: a scriptable MCP server for tests
 
   --http ADDR           Streamable HTTP on this address instead of stdio (port 0 takes a free one)
+  --old-sse ADDR        the HTTP+SSE transport of 2024-11-05 on this address
   --era ERA             legacy (default), modern, or both
   --name NAME           its name in the handshake (default `reference`)
   --tools N             N more tools that behave like `echo`: tool_00001, ...
@@ -77,6 +78,8 @@ pub enum Wire {
     Stdio,
     /// Streamable HTTP on this address.
     Http(SocketAddr),
+    /// The HTTP+SSE transport of 2024-11-05 on this address.
+    OldSse(SocketAddr),
 }
 
 /// Which half of the protocol's history a reference server speaks.
@@ -170,6 +173,7 @@ impl Options {
         let number = || value.parse::<usize>().map_err(|_| bad("a number"));
         match argument {
             "--http" => self.wire = Wire::Http(loopback(&value).ok_or_else(|| bad("a loopback ADDRESS:PORT"))?),
+            "--old-sse" => self.wire = Wire::OldSse(loopback(&value).ok_or_else(|| bad("a loopback ADDRESS:PORT"))?),
             "--era" => {
                 self.era = match value.as_str() {
                     "legacy" => ServedEra::Legacy,
@@ -208,6 +212,8 @@ mod tests {
         assert_eq!(options.wire, Wire::Http(([127, 0, 0, 1], 0).into()));
         assert_eq!((options.era, options.extra_tools, options.page_size), (ServedEra::Both, 3, 2));
         assert_eq!((options.noise, options.stderr), (true, vec!["a".to_owned(), "b".to_owned()]));
+        let old = parse("--old-sse 127.0.0.1:0").expect("valid");
+        assert_eq!(old.wire, Wire::OldSse(([127, 0, 0, 1], 0).into()));
         for word in USAGE.split_whitespace().filter(|word| word.starts_with("--")) {
             let known = parse(word).is_ok() || !parse(&format!("{word} 1")).is_err_and(|why| why.contains("unknown"));
             assert!(known, "{word} stands in the usage but is not read");

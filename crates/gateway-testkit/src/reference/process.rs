@@ -9,7 +9,7 @@ use std::time::SystemTime;
 /// The variable that names a ready-made `testkit-upstream`.
 const PROGRAM_VARIABLE: &str = "TESTKIT_UPSTREAM";
 
-/// A running `testkit-upstream --http`. It is killed when dropped.
+/// A running `testkit-upstream` on the network. It is killed when dropped.
 #[derive(Debug)]
 pub struct ReferenceProcess {
     child: Child,
@@ -32,8 +32,28 @@ impl ReferenceProcess {
     /// # Panics
     /// Where it does not start.
     pub fn http_at(address: &str, arguments: &[&str]) -> Self {
+        Self::start("--http", address, arguments)
+    }
+
+    /// The same over the HTTP+SSE transport of 2024-11-05.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn old_sse(arguments: &[&str]) -> Self {
+        Self::old_sse_at("127.0.0.1:0", arguments)
+    }
+
+    /// The same on a given address.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn old_sse_at(address: &str, arguments: &[&str]) -> Self {
+        Self::start("--old-sse", address, arguments)
+    }
+
+    fn start(wire: &str, address: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(program())
-            .args(["--http", address])
+            .args([wire, address])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -50,14 +70,14 @@ impl ReferenceProcess {
         Self { child, url, _stderr: stderr.into_inner() }
     }
 
-    /// Where it serves: `http://127.0.0.1:PORT/mcp`.
+    /// Where it serves: `http://127.0.0.1:PORT/mcp`, or `/sse`.
     pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Its address: `127.0.0.1:PORT`.
     pub fn address(&self) -> &str {
-        self.url.trim_start_matches("http://").trim_end_matches("/mcp")
+        self.url.trim_start_matches("http://").trim_end_matches("/mcp").trim_end_matches("/sse")
     }
 
     /// Its process.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Options, Server, Wire, serve_http, serve_stdio};
+use super::{Options, Server, Wire, serve_http, serve_old_sse, serve_stdio};
 
 /// Runs a server as `options` say until it is told to end.
 ///
@@ -31,6 +31,11 @@ pub async fn run(options: Options) -> std::io::Result<()> {
             let listener = TcpListener::bind(address).await?;
             eprintln!("listening on http://{}/mcp", listener.local_addr()?);
             serve_http(&server, listener, terminated).await
+        }
+        Wire::OldSse(address) => {
+            let listener = TcpListener::bind(address).await?;
+            eprintln!("listening on http://{}/sse", listener.local_addr()?);
+            serve_old_sse(&server, listener, terminated).await
         }
         Wire::Stdio => {
             let server: &Arc<Server> = &server;

@@ -58,7 +58,8 @@ async fn read_messages(
     Ok(())
 }
 
-fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(), Fault> {
+/// Takes one message, as the era of the server wants it.
+pub(super) fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(), Fault> {
     if line.trim_ascii().starts_with(b"[") {
         // Batches went with 2025-06-18.
         return Err(Fault::new(INVALID_REQUEST, "a batch is no message"));

@@ -3,6 +3,7 @@
 mod answers;
 mod conformance;
 mod ends;
+mod fallback;
 mod faults;
 mod peer;
 mod streams;
