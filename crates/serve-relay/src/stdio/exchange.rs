@@ -47,10 +47,13 @@ impl Relay {
         let mut session = self.session_of(said);
         let mut is_second = false;
         loop {
-            let request = self.post(said.text.clone(), said.modern.as_ref(), session.as_deref(), written)?;
+            let mut request = self.post(said.text.clone(), said.modern.as_ref(), session.as_deref(), written)?;
+            if said.modern.is_some() {
+                request.headers_mut().extend(self.tool_headers.of_request(&said.text));
+            }
             let response = self.client.send(request).await?;
             if response.status().is_success() {
-                return self.read(said.ids(), session.as_ref(), response).await;
+                return self.read(said, session.as_ref(), response).await;
             }
             let refusal = Refusal::read(response).await;
             match lost(session.as_ref(), &refusal) {
@@ -240,19 +243,24 @@ impl Relay {
         Ok(request)
     }
 
-    /// Passes on what the gateway says in its answer to the requests `ids`, until each has its answer. A stream of
-    /// a session that breaks off is taken up again.
+    /// Passes on what the gateway says in its answer to `said`, until each request has its answer. A stream of a
+    /// session that breaks off is taken up again.
     async fn read(
         self: &Arc<Self>,
-        ids: &[Id],
+        said: &Said,
         session: Option<&Arc<Session>>,
         response: Response<Incoming>,
     ) -> Result<()> {
         let mut answer = Answer::new(response, self.config.max_message_bytes);
+        let ids = said.ids();
         let mut reached: Option<String> = None;
         let mut fruitless = 0;
         loop {
             while let Some(text) = answer.next().await? {
+                if said.lists_tools {
+                    // Before the client can call any of them.
+                    self.tool_headers.learn(&text);
+                }
                 self.pass_on(text, ids).await;
                 if !self.waiting.any(ids) {
                     self.read_rest(answer, ids);

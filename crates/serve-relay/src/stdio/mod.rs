@@ -10,6 +10,7 @@ mod relay;
 mod run;
 mod said;
 mod session;
+mod tool_headers;
 mod waiting;
 mod written;
 

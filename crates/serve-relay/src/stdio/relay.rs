@@ -18,6 +18,7 @@ use super::long_line::LongLine;
 use super::outbox::Outbox;
 use super::said::{Purpose, Said};
 use super::session::{Session, Sessions};
+use super::tool_headers::ToolHeaders;
 use super::waiting::{NotTaken, UnderWay, Waiting};
 use crate::client::Client;
 use crate::config::RelayConfig;
@@ -43,6 +44,7 @@ pub(super) struct Relay {
     pub(super) outbox: Outbox,
     pub(super) waiting: Waiting,
     pub(super) sessions: Sessions,
+    pub(super) tool_headers: ToolHeaders,
     /// What the client waits for.
     pub(super) requests: TaskTracker,
     /// Everything else, the connections included.
@@ -63,6 +65,7 @@ impl Relay {
             config,
             outbox,
             sessions: Sessions::default(),
+            tool_headers: ToolHeaders::default(),
             requests: TaskTracker::new(),
             background,
             input_ended: stop.child_token(),
@@ -156,7 +159,7 @@ impl Relay {
         // An answer to the gateway: it must not wait for what will never come.
         let mut text = Vec::new();
         write_error(&mut text, &id.unwrap_or_else(Id::null), code::INTERNAL_ERROR, &message, None);
-        self.answer(Said { text: text.into(), purpose: Purpose::Answer, modern: None }).await;
+        self.answer(Said { text: text.into(), purpose: Purpose::Answer, modern: None, lists_tools: false }).await;
     }
 
     /// Takes a request in, or says why not.

@@ -19,6 +19,8 @@ pub(super) struct Said {
     /// The headers that repeat what stands in a message of 2026-07-28 or later; `None` for older ones, whose
     /// headers are those of the session.
     pub(super) modern: Option<HeaderMap>,
+    /// Whether it asks, in such a revision, for tools.
+    pub(super) lists_tools: bool,
 }
 
 /// What a message is for.
@@ -48,11 +50,13 @@ impl Said {
     pub(super) fn read(text: Bytes) -> Result<Self> {
         if Message::is_batch(&text) {
             let purpose = purpose_of_batch(Message::parse_batch(&text)?);
-            return Ok(Self { text, purpose, modern: None });
+            return Ok(Self { text, purpose, modern: None, lists_tools: false });
         }
+        let mut lists_tools = false;
         let (purpose, modern) = match Message::parse(&text)? {
             Message::Request { id, method, params } => {
                 let modern = modern_headers(&method, &params);
+                lists_tools = modern.is_some() && method == "tools/list";
                 let purpose = match (method.as_str(), &modern) {
                     ("initialize", None) => Purpose::Initialize(id),
                     ("subscriptions/listen", Some(_)) => Purpose::Subscribe(id),
@@ -70,7 +74,7 @@ impl Said {
             }
             Message::Response { .. } => (Purpose::Answer, None),
         };
-        Ok(Self { text, purpose, modern })
+        Ok(Self { text, purpose, modern, lists_tools })
     }
 
     /// The ids that want answers.

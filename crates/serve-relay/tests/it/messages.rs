@@ -4,6 +4,7 @@ use gateway_testkit::reference::{ODD_RESULT, ReferenceProcess};
 use serde_json::{Value, json};
 
 use crate::client::{Client, call, config, facts, initialize, modern, notification, text};
+use crate::peer::{Peer, result};
 
 /// The reference server in both eras, answering in JSON and in streams.
 const SERVERS: [&[&str]; 3] = [&["--era", "both"], &["--era", "both", "--sse"], &["--era", "both", "--sse", "--noise"]];
@@ -258,5 +259,26 @@ async fn what_cannot_be_sent_is_answered() {
     assert!(too_many["error"]["message"].as_str().unwrap().contains("relay.max_requests"), "{too_many}");
     client.say(&notification("notifications/cancelled", &json!({ "requestId": 2 }))).await;
     client.shutdown.cancel();
+    client.end().await;
+}
+
+#[tokio::test]
+async fn arguments_travel_in_headers_where_a_tool_wants_it() {
+    let peer = Peer::new(async |seen| match seen.method() {
+        "tools/list" => {
+            let properties = r#"{"city":{"type":"string","x-mcp-header":"Place"},"day":{"type":"string"}}"#;
+            let schema = format!(r#"{{"type":"object","properties":{properties}}}"#);
+            result(&seen, &format!(r#"{{"tools":[{{"name":"weather","inputSchema":{schema}}}]}}"#))
+        }
+        _ => result(&seen, &format!("\"{}\"", seen.header("mcp-param-place"))),
+    })
+    .await;
+    let mut client = Client::to(&peer.url());
+    client.ask(&modern(1, "tools/list", json!({}))).await;
+    let params = json!({ "name": "weather", "arguments": { "city": "Rome", "day": "today" } });
+    assert_eq!(client.ask(&modern(2, "tools/call", params.clone())).await["result"], "Rome");
+    // Older revisions know nothing of it.
+    let older = json!({ "jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": params });
+    assert_eq!(client.ask(&older).await["result"], "");
     client.end().await;
 }
