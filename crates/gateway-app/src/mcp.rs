@@ -1,9 +1,10 @@
 //! Running `gateway-mcp`: in front of a gateway elsewhere, or with an engine of its own.
 
-use gateway_core::{Error, ErrorKind, Result};
+use gateway_core::Result;
 
 use crate::config::Loaded;
 use crate::relay;
+use crate::run::{Doors, run_doors};
 
 /// Runs `gateway-mcp` until SIGTERM, SIGINT or, on standard input and output, the end of its input.
 ///
@@ -14,11 +15,7 @@ use crate::relay;
 pub async fn run_mcp(loaded: Loaded) -> Result<()> {
     match &loaded.settings.relay {
         Some(relay) => relay::run(&loaded.settings, relay.clone()).await,
-        None => run_with_engine(loaded).await,
+        None if loaded.settings.speaks_stdio => run_doors(loaded, Doors::Stdio).await,
+        None => run_doors(loaded, Doors::Mcp).await,
     }
-}
-
-/// Serves the servers of the servers file.
-async fn run_with_engine(_: Loaded) -> Result<()> {
-    Err(Error::new(ErrorKind::Internal, "serve MCP without --gateway-url: this is not built yet"))
 }

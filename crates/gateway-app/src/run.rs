@@ -6,10 +6,10 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Gateway, Result};
+use gateway_core::{Credentials, Gateway, Result};
 use gateway_layers::METRICS_CONTENT_TYPE;
 use http_server::HttpServer;
-use serve_mcp::McpDoor;
+use serve_mcp::{McpDoor, StdioClient};
 use serve_rest::{Metrics, RestDoor};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -36,23 +36,50 @@ const LAST_CHILDREN: Duration = Duration::from_secs(10);
 /// # Errors
 /// Where it cannot listen or start; the message reads after "failed to".
 pub async fn run(loaded: Loaded) -> Result<()> {
+    run_doors(loaded, Doors::RestAndMcp).await
+}
+
+/// The ways to reach a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doors {
+    /// REST, and MCP at `/mcp`.
+    RestAndMcp,
+    /// Only MCP at `/mcp`.
+    Mcp,
+    /// MCP over standard input and output, for one client.
+    Stdio,
+}
+
+/// The same with a choice of doors. Over standard input and output it ends with its input, too.
+pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     // Before anything that takes time: a signal counts from here on.
     let mut signals = Signals::new().map_err(|error| failure("wait for signals", error))?;
     let Loaded { settings, .. } = &loaded;
     raise_open_files_limit(settings);
-    let listeners = Listeners::open(settings).await?;
+    let listeners = match doors {
+        Doors::Stdio => None,
+        Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
+    };
     let Assembly { gateway, metrics, stdio } = assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
     report(&loaded);
-    listeners.announce()?;
-
-    let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
-    let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
-    let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
     let stop = CancellationToken::new();
     let serving = async {
-        let (served, ()) = tokio::join!(listeners.serve(&server, &stop, settings.grace), mcp.tend(&stop));
-        served
+        let Some(listeners) = listeners else { return serve_stdin(settings, &mcp, &stop).await };
+        listeners.announce()?;
+        let server = if doors == Doors::Mcp {
+            HttpServer::new(settings.server.clone(), Arc::new(mcp.clone()))
+        } else {
+            let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
+            let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+            HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()))
+        };
+        listeners.serve(&server, &stop, settings.grace).await
+    };
+    // Whatever ends the serving ends what is tended, too.
+    let serving = async {
+        let served = async { serving.await.inspect(|()| stop.cancel()).inspect_err(|_| stop.cancel()) };
+        tokio::join!(served, mcp.tend(&stop)).0
     };
     let mut serving = pin!(serving);
     let served = tokio::select! {
@@ -85,6 +112,15 @@ pub async fn run(loaded: Loaded) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Serves the one client at standard input and output. It started this process, so it may do what the process may.
+async fn serve_stdin(settings: &Settings, door: &McpDoor, stop: &CancellationToken) -> Result<()> {
+    let credentials = Credentials { token: settings.api_key.clone(), local: true };
+    let client = StdioClient { credentials, ..StdioClient::default() };
+    let ends = (tokio::io::stdin(), tokio::io::stdout());
+    let served = serve_mcp::serve_stdio(door, client, ends, stop, settings.grace).await;
+    served.map_err(|error| failure("serve standard input and output", error))
 }
 
 /// What somebody who looks after the gateway should know at its start.

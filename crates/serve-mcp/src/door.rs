@@ -114,6 +114,11 @@ impl From<Error> for Rejected {
 
 async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Result<Response<Body>, Rejected> {
     let (parts, body) = request.into_parts();
+    if parts.uri.path() != PATH {
+        // Where no other door takes the rest.
+        let failure = Failure::new(code::INVALID_REQUEST, format!("there is nothing here; MCP is at {PATH}"));
+        return Err(Rejected::new(StatusCode::NOT_FOUND, failure));
+    }
     let head =
         Head::of(&parts.headers, &parts.uri).map_err(|failure| Rejected::new(StatusCode::BAD_REQUEST, failure))?;
     let session_id = head.gateway_session.clone().or_else(|| caller.session_id.clone());

@@ -81,7 +81,9 @@ impl Session {
 
 /// The params of `initialize`.
 pub fn initialize(version: &str) -> String {
-    format!(r#"{{"protocolVersion":"{version}","capabilities":{{"elicitation":{{}},"roots":{{}}}},"clientInfo":{{"name":"t","version":"1"}}}}"#)
+    format!(
+        r#"{{"protocolVersion":"{version}","capabilities":{{"elicitation":{{}},"roots":{{}}}},"clientInfo":{{"name":"t","version":"1"}}}}"#
+    )
 }
 
 pub fn request(id: u64, method: &str, params: &str) -> String {

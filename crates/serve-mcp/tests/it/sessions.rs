@@ -76,7 +76,12 @@ async fn a_session_is_only_its_owners() {
     let thief = |token| Session { id: ann.id.clone(), token, ..Session::clone(&ann) };
     for (token, expected) in [(Some("bob"), 404), (None, 401)] {
         let thief = thief(token);
-        let statuses = [thief.ping().await, thief.listen(None).await.status, thief.listen(Some("0-0")).await.status, thief.delete().await];
+        let statuses = [
+            thief.ping().await,
+            thief.listen(None).await.status,
+            thief.listen(Some("0-0")).await.status,
+            thief.delete().await,
+        ];
         assert_eq!(statuses, [expected; 4], "{token:?}");
     }
     let refused = thief(None).post(&request(1, "ping", "{}")).await;
@@ -114,11 +119,9 @@ async fn a_session_without_use_expires() {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_of_ones_own_ends_with_the_client() {
-    for (binding, path, own) in [
-        (Binding::Shared, "/mcp", 0),
-        (Binding::Shared, "/mcp?session=new", 1),
-        (Binding::Own, "/mcp", 1),
-    ] {
+    for (binding, path, own) in
+        [(Binding::Shared, "/mcp", 0), (Binding::Shared, "/mcp?session=new", 1), (Binding::Own, "/mcp", 1)]
+    {
         let (rig, _) = rig(McpConfig { binding, session_ttl_ms: 60_000, ..McpConfig::default() }).await;
         let first = Session::open_at(&rig, path, LEGACY, None).await.unwrap();
         let second = Session::open_at(&rig, path, LEGACY, None).await.unwrap();
@@ -164,7 +167,8 @@ async fn there_is_room_for_so_many() {
     let (rig, _) = rig(McpConfig { max_sessions: 2, ..McpConfig::default() }).await;
     let first = Session::open(&rig).await;
     let _second = Session::open(&rig).await;
-    let refused = send(&rig.http, Method::POST, "/mcp", &[ACCEPT, JSON], &request(5, "initialize", &initialize(LEGACY))).await;
+    let refused =
+        send(&rig.http, Method::POST, "/mcp", &[ACCEPT, JSON], &request(5, "initialize", &initialize(LEGACY))).await;
     assert!(refused.header("retry-after").is_some(), "{refused:?}");
     let (status, error) = told(refused).await.unwrap_err();
     assert_eq!((status, &error["data"]["kind"]), (429, &Value::from("rate_limited")));
