@@ -120,7 +120,11 @@ pub(crate) fn read(
     if let Some(head) = head {
         head.check(revision.as_str(), &method, params)?;
     }
-    let client = Client { revision, profile: ClientProfile::new(capabilities), log_level: meta.log_level, expose };
+    let profile = match core.identity_of(&sender) {
+        Some(identity) => ClientProfile::known_as(identity, capabilities),
+        None => ClientProfile::new(capabilities),
+    };
+    let client = Client { revision, profile, log_level: meta.log_level, expose };
     Ok(Request {
         core: Arc::clone(core),
         client: Arc::new(client),

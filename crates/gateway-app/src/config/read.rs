@@ -184,13 +184,17 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
 
 fn mcp(reader: &mut Reader<'_>, rest: &RestConfig) -> McpConfig {
     let default = McpConfig::default();
-    let ttl_seconds = reader.number("mcp.session_ttl_seconds", 1..=30 * DAY_MS / 1000, default.session_ttl_ms / 1000);
+    let seconds =
+        |reader: &mut Reader<'_>, key, default: u64| reader.number(key, 1..=30 * DAY_MS / 1000, default / 1000) * 1000;
+    let session_ttl_ms = seconds(reader, "mcp.session_ttl_seconds", default.session_ttl_ms);
+    let own_session_ttl_ms = seconds(reader, "mcp.own_session_ttl_seconds", default.own_session_ttl_ms);
     McpConfig {
         expose: reader.choice("mcp.expose", &EXPOSURES, default.expose),
         pinned: reader.texts("mcp.pinned", &default.pinned),
         binding: reader.choice("mcp.session", &BINDINGS, default.binding),
         page_size: reader.count("mcp.page_size", 1..=1_000_000, default.page_size),
-        session_ttl_ms: ttl_seconds * 1000,
+        session_ttl_ms,
+        own_session_ttl_ms,
         max_sessions: reader.count("mcp.max_sessions", 0..=10_000_000, default.max_sessions),
         resume_window_ms: reader.number("mcp.resume_window_ms", 0..=DAY_MS, default.resume_window_ms),
         input_window_ms: time_ms(reader, "mcp.input_window_ms", default.input_window_ms),
