@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::beat::Beat;
-use crate::client::{Client, Meta, Sender};
+use crate::client::{Client, Meta, NEW_SESSION, Sender};
 use crate::config::Expose;
 use crate::core::{Core, Request};
 use crate::describe::supported_versions;
@@ -119,6 +119,11 @@ pub(crate) fn read(
     })?;
     if let Some(head) = head {
         head.check(revision.as_str(), &method, params)?;
+    }
+    if sender.session_id.as_deref() == Some(NEW_SESSION) {
+        return Err(Failure::invalid(
+            "`session=new` belongs to `initialize`; a client of this revision names a session of POST /sessions/create",
+        ));
     }
     let profile = match core.identity_of(&sender) {
         Some(identity) => ClientProfile::known_as(identity, capabilities),
