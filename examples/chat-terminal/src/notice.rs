@@ -4,9 +4,12 @@ use serde_json::Value;
 
 /// The `params` of `notifications/progress`.
 pub fn text_of_progress(params: &Value) -> String {
-    let (progress, total) = (&params["progress"], &params["total"]);
+    let progress = params["progress"].as_f64().unwrap_or_default();
     let message = params["message"].as_str().unwrap_or_default();
-    let steps = if total.is_null() { progress.to_string() } else { format!("{progress}/{total}") };
+    let steps = match params["total"].as_f64() {
+        Some(total) => format!("{progress}/{total}"),
+        None => progress.to_string(),
+    };
     format!("  … {steps} {message}").trim_end().to_owned()
 }
 
@@ -32,6 +35,7 @@ mod tests {
         let cases = [
             (json!({ "progress": 1, "total": 3, "message": "reading" }), "  … 1/3 reading"),
             (json!({ "progressToken": 7, "progress": 0.5 }), "  … 0.5"),
+            (json!({ "progress": 50.0, "total": 100.0 }), "  … 50/100"),
         ];
         for (params, expected) in cases {
             assert_eq!(text_of_progress(&params), expected);

@@ -24,9 +24,7 @@ impl Terminal {
     /// Asks, and returns the line that was typed; `None` where nobody types any more.
     pub async fn ask(&self, question: &str) -> Option<String> {
         let mut reading = self.reading.lock().await;
-        let mut out = io::stdout().lock();
-        let _ = write!(out, "{question}").and_then(|()| out.flush());
-        drop(out);
+        show(question);
         let line = reading.get_or_insert_with(|| spawn_blocking(read_line)).await;
         *reading = None;
         line.ok().flatten()
@@ -37,6 +35,12 @@ impl Terminal {
         let answer = self.ask(&format!("{question} [Y/n] ")).await;
         answer.is_some_and(|answer| answer.trim().is_empty() || answer.trim().to_lowercase().starts_with('y'))
     }
+}
+
+fn show(question: &str) {
+    let mut out = io::stdout().lock();
+    // Nobody is left to tell that the terminal is gone.
+    let _ = write!(out, "{question}").and_then(|()| out.flush());
 }
 
 fn read_line() -> Option<String> {

@@ -58,8 +58,20 @@ impl Gateway {
     /// # Panics
     /// Where it answers no JSON.
     pub fn post(&self, path: &str, body: &Value) -> Value {
+        self.post_with(path, "", body)
+    }
+
+    /// What it answers to a POST in a session.
+    ///
+    /// # Panics
+    /// Where it answers no JSON.
+    pub fn post_in_session(&self, path: &str, session: &str, body: &Value) -> Value {
+        self.post_with(path, &format!("X-Session-ID: {session}\r\n"), body)
+    }
+
+    fn post_with(&self, path: &str, headers: &str, body: &Value) -> Value {
         let (address, body) = (&self.address, body.to_string());
-        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
+        let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}");
         let length = body.len();
         self.ask(&format!("{head}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"))
     }
