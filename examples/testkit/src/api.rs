@@ -6,7 +6,6 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -28,8 +27,8 @@ pub enum Answer {
     Json(u16, Value),
     /// Some other text with a status.
     Text(u16, String),
-    /// Nothing, for so long; then the connection is closed.
-    Silence(Duration),
+    /// Nothing, until the client goes away.
+    Silence,
 }
 
 type Play = dyn Fn(&Request) -> Answer + Send + Sync;
@@ -108,7 +107,11 @@ impl Shared {
         let (status, kind, body) = match answer {
             Answer::Json(status, body) => (status, "application/json", body.to_string()),
             Answer::Text(status, body) => (status, "text/html", body),
-            Answer::Silence(time) => return std::thread::sleep(time),
+            Answer::Silence => {
+                // It sends nothing more, so that this ends with the connection, however that ends.
+                let _ = stream.read(&mut [0]);
+                return;
+            }
         };
         let length = body.len();
         let head = format!("HTTP/1.1 {status} -\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n");

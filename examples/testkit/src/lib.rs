@@ -6,8 +6,10 @@ mod api;
 mod gateway;
 mod models;
 mod program;
+mod stdio_server;
 
 pub use api::{Answer, Api, Request};
 pub use gateway::Gateway;
 pub use models::{Said, anthropic, open_ai};
-pub use program::{Program, Run, peer, program};
+pub use program::{Program, Run, Started, peer, program};
+pub use stdio_server::StdioServer;

@@ -2,9 +2,10 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,14 @@ pub struct Program {
     input: String,
 }
 
+/// A program that runs; killed when dropped.
+#[derive(Debug)]
+pub struct Started {
+    child: Child,
+    lines: Receiver<String>,
+    reader: Option<JoinHandle<()>>,
+}
+
 /// What a program said.
 #[derive(Debug)]
 pub struct Run {
@@ -96,6 +105,28 @@ impl Program {
         self
     }
 
+    /// Starts it, with what was typed.
+    ///
+    /// # Panics
+    /// Where it does not start.
+    pub fn start(mut self) -> Started {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = self.command.spawn().expect("the program starts");
+        let out = child.stdout.take().expect("its standard output is a pipe");
+        let mut input = child.stdin.take().expect("its standard input is a pipe");
+        input.write_all(self.input.as_bytes()).expect("the program reads");
+        let (sender, lines) = channel();
+        let read = move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        };
+        let reader = Builder::new().spawn(read).expect("a thread starts");
+        Started { child, lines, reader: Some(reader) }
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics
@@ -112,6 +143,60 @@ impl Program {
         let status = end(&mut child);
         let text = |reader: JoinHandle<String>| reader.join().expect("a reader does not panic");
         Run { status, out: text(out), err: text(err) }
+    }
+}
+
+impl Started {
+    /// Waits for a line of its standard output that contains `part`.
+    ///
+    /// # Panics
+    /// Where there is none.
+    #[track_caller]
+    pub fn wait_for(&self, part: &str) {
+        let end = Instant::now() + LONG;
+        loop {
+            let line = self.lines.recv_timeout(end.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("no line with {part:?}"));
+            if line.contains(part) {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
+    }
+}
+
+impl Run {
+    /// Checks how it ended, and that its standard output has these parts in this order.
+    ///
+    /// # Panics
+    /// Where that is not so.
+    #[track_caller]
+    pub fn check(&self, status: i32, parts: &[&str]) {
+        let mut rest = self.out.as_str();
+        for part in parts {
+            let found = rest.split_once(part);
+            rest = found.unwrap_or_else(|| panic!("{part:?} is missing, or not in its place: {self:#?}")).1;
+        }
+        assert_eq!(self.status, Some(status), "{self:#?}");
+    }
+
+    /// Checks that it failed with `status`, and that its standard error has `part`.
+    ///
+    /// # Panics
+    /// Where that is not so.
+    #[track_caller]
+    pub fn check_failure(&self, status: i32, part: &str) {
+        assert!(self.status == Some(status) && self.err.contains(part), "{part:?}: {self:#?}");
     }
 }
 

@@ -1,20 +1,10 @@
 //! The program as a person, a script and a model meet it.
 
-use examples_testkit::{Gateway, Program, Run, Said, anthropic, open_ai, program};
+use examples_testkit::{Gateway, Program, Said, anthropic, open_ai, program};
 use serde_json::json;
 
 fn client(gateway: &Gateway) -> Program {
-    Program::new(program("client-http")).arguments(&["--gateway", &gateway.url()])
-}
-
-#[track_caller]
-fn check(run: &Run, status: i32, parts: &[&str]) {
-    let mut rest = run.out.as_str();
-    for part in parts {
-        let found = rest.split_once(part);
-        rest = found.unwrap_or_else(|| panic!("{part:?} is missing, or not in its place: {run:#?}")).1;
-    }
-    assert_eq!(run.status, Some(status), "{run:#?}");
+    Program::new(env!("CARGO_BIN_EXE_client-http")).arguments(&["--gateway", &gateway.url()])
 }
 
 #[test]
@@ -23,21 +13,21 @@ fn a_script_gets_the_result() {
     let once = |text: &str, more: &[&str]| client(&gateway).arguments(&["--once", text]).arguments(more).run();
 
     let run = once("evaluate an expression", &["--args", r#"{"expression": "6 * 7"}"#]);
-    check(&run, 0, &["demo__calculate", "running demo__calculate", "\n42\n", "\"exact\": true"]);
+    run.check(0, &["demo__calculate", "running demo__calculate", "\n42\n", "\"exact\": true"]);
 
     let run = once("evaluate an expression", &["--args", r#"{"expression": "1/0"}"#]);
-    check(&run, 1, &["running demo__calculate"]);
+    run.check(1, &["running demo__calculate"]);
     assert!(run.err.contains("the tool failed") && run.err.contains("division by zero"), "{run:#?}");
 
     let run = once("evaluate an expression", &[]);
-    check(&run, 1, &["expression", "required> "]);
+    run.check(1, &["expression", "required> "]);
     assert!(run.err.contains("was not run"), "{run:#?}");
 
     let run = once("bake a strawberry cake", &[]);
-    assert!(run.err.contains("no tool fits") && run.status == Some(1), "{run:#?}");
+    run.check_failure(1, "no tool fits");
 
     let run = once("anything", &["--args", "[1]"]);
-    assert!(run.err.contains("no JSON object") && run.status == Some(2), "{run:#?}");
+    run.check_failure(2, "no JSON object");
 }
 
 #[test]
@@ -82,7 +72,7 @@ fn a_person_picks_a_tool_and_fills_in_its_form() {
         "demo__echo",
         "4 tools",
     ];
-    check(&run, 0, &parts);
+    run.check(0, &parts);
     assert!(!run.out.contains("never read"), "{run:#?}");
 }
 
@@ -91,9 +81,13 @@ fn what_a_tool_tells_on_the_way_comes_before_its_result() {
     let gateway = Gateway::with_servers(&json!({ "reference": { "command": program("testkit-upstream") } }));
     let once = |text: &str, args: &str| client(&gateway).arguments(&["--once", text, "--args", args]).run();
     let run = once("report progress", r#"{"steps": 3}"#);
-    check(&run, 0, &["running reference__progress", "… 1/3", "… 2/3", "… 3/3", "\n"]);
+    run.check(0, &["running reference__progress", "… 1/3", "… 2/3", "… 3/3", "\n"]);
     let run = once("send a log message", r#"{"text": "hello log", "level": "warning"}"#);
-    check(&run, 0, &["running reference__log", "[warning]", "hello log"]);
+    run.check(0, &["running reference__log", "[warning]", "hello log"]);
+    // The tool works for hours, and is not at its end.
+    let args = r#"{"steps": 100, "pause_ms": 3600000}"#;
+    let started = client(&gateway).arguments(&["--once", "report progress", "--args", args]).start();
+    started.wait_for("… 1/100");
 }
 
 #[test]
@@ -102,9 +96,9 @@ fn a_session_of_its_own_is_deleted_at_the_end() {
     let created = gateway.post("/sessions/create", &json!({}));
     let id = created["session_id"].as_str().expect("an id");
     let run = client(&gateway).arguments(&["--session", id]).typed(&["/tools"]).run();
-    check(&run, 0, &["demo__echo", "4 tools"]);
+    run.check(0, &["demo__echo", "4 tools"]);
     let run = client(&gateway).arguments(&["--session"]).typed(&["/tools"]).run();
-    check(&run, 0, &["demo__echo", "4 tools"]);
+    run.check(0, &["demo__echo", "4 tools"]);
     let left = gateway.get("/sessions");
     assert_eq!((left["total"].as_u64(), left["sessions"][0]["session_id"].as_str()), (Some(1), Some(id)), "{left}");
     let run = client(&gateway).arguments(&["--session", "sess_00000000000000000000000000000000", "--once", "x"]).run();
@@ -113,7 +107,9 @@ fn a_session_of_its_own_is_deleted_at_the_end() {
 
 #[test]
 fn a_gateway_that_is_not_there_is_told() {
-    let run = Program::new(program("client-http")).arguments(&["--gateway", "http://127.0.0.1:1", "--once", "x"]).run();
+    let run = Program::new(env!("CARGO_BIN_EXE_client-http"))
+        .arguments(&["--gateway", "http://127.0.0.1:1", "--once", "x"])
+        .run();
     assert!(run.status == Some(1) && run.err.contains("cannot be asked") && run.err.contains("refused"), "{run:#?}");
 }
 
@@ -146,7 +142,7 @@ fn a_model_finds_and_runs_tools() {
             "· runs: demo__calculate {\"expression\":\"6*7\"}",
             "It is forty-two.\n",
         ];
-        check(&run, 0, &parts);
+        run.check(0, &parts);
         let requests = api.requests();
         assert_eq!(requests.len(), 3);
         assert!(requests.iter().all(|request| request.body["model"] == model), "{requests:#?}");
@@ -167,7 +163,7 @@ fn a_chat_with_a_model_remembers_and_survives_its_failures() {
         .variable("OPENAI_BASE_URL", &format!("{}/v1", chat.url()))
         .typed(&["I am Ada", "who am I?", "who am I?"])
         .run();
-    check(&run, 0, &["finds and runs the tools", "Hello Ada.", "429", "slow down", "You are Ada."]);
+    run.check(0, &["finds and runs the tools", "Hello Ada.", "429", "slow down", "You are Ada."]);
     let last = chat.requests()[2].body["messages"].clone();
     let said: Vec<_> = last.as_array().into_iter().flatten().skip(1).map(|message| &message["content"]).collect();
     assert_eq!(said, ["I am Ada", "Hello Ada.", "who am I?"]);

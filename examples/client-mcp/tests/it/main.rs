@@ -1,13 +1,13 @@
 //! The program as a person, a script and a model meet it, in front of servers of both eras.
 
-use examples_testkit::{Gateway, Program, Run, Said, anthropic, open_ai, program};
+use examples_testkit::{Gateway, Program, Said, anthropic, open_ai, program};
 use serde_json::{Value, json};
 
 /// How a client and a server may be paired.
 const ERAS: [(&[&str], &str); 4] = [(&[], "old"), (&[], "new"), (&["--legacy"], "old"), (&["--legacy"], "new")];
 
 fn client(gateway: &Gateway) -> Program {
-    Program::new(program("client-mcp")).arguments(&["--gateway", &gateway.url()])
+    Program::new(env!("CARGO_BIN_EXE_client-mcp")).arguments(&["--gateway", &gateway.url()])
 }
 
 /// A gateway with a server of each era, which offer what the official conformance suite wants.
@@ -19,16 +19,6 @@ fn upstream(era: &str) -> Value {
     json!({ "command": program("testkit-upstream"), "args": ["--conformance", "--era", era] })
 }
 
-#[track_caller]
-fn check(run: &Run, status: i32, parts: &[&str]) {
-    let mut rest = run.out.as_str();
-    for part in parts {
-        let found = rest.split_once(part);
-        rest = found.unwrap_or_else(|| panic!("{part:?} is missing, or not in its place: {run:#?}")).1;
-    }
-    assert_eq!(run.status, Some(status), "{run:#?}");
-}
-
 #[test]
 fn a_script_gets_the_result() {
     let gateway = Gateway::demo();
@@ -36,15 +26,15 @@ fn a_script_gets_the_result() {
         let once =
             |text: &str, args: &str| client(&gateway).arguments(era).arguments(&["--once", text, "--args", args]).run();
         let run = once("evaluate an expression", r#"{"expression": "6 * 7"}"#);
-        check(&run, 0, &["demo__calculate", "running demo__calculate", "\n42\n", "\"exact\": true"]);
+        run.check(0, &["demo__calculate", "running demo__calculate", "\n42\n", "\"exact\": true"]);
         let run = once("evaluate an expression", r#"{"expression": "1/0"}"#);
-        check(&run, 1, &["running demo__calculate"]);
+        run.check(1, &["running demo__calculate"]);
         assert!(run.err.contains("the tool failed: division by zero"), "{run:#?}");
         let run = once("bake a strawberry cake", "{}");
-        assert!(run.status == Some(1) && run.err.contains("no tool fits"), "{run:#?}");
+        run.check_failure(1, "no tool fits");
         // With all tools in sight the client itself searches.
         let all = ["--expose", "all", "--once", "repeat a message", "--args", r#"{"message": "hello"}"#];
-        check(&client(&gateway).arguments(era).arguments(&all).run(), 0, &["running demo__echo", "\nhello\n"]);
+        client(&gateway).arguments(era).arguments(&all).run().check(0, &["running demo__echo", "\nhello\n"]);
     }
 }
 
@@ -59,7 +49,7 @@ fn a_session_of_the_gateway_is_worked_in() {
     for era in [&[][..], &["--legacy"]] {
         let once = ["--once", "simple text", "--args", "{}"];
         let run = client(&gateway).arguments(era).arguments(&["--session", id]).arguments(&once).run();
-        check(&run, 0, &["running second__test_simple_text", "simple text response"]);
+        run.check(0, &["running second__test_simple_text", "simple text response"]);
         let run = client(&gateway).arguments(era).arguments(&once).run();
         assert!(!run.out.contains("second"), "{run:#?}");
     }
@@ -72,11 +62,30 @@ fn what_a_tool_tells_on_the_way_comes_before_its_result() {
         let once = |text: &str| client(&gateway).arguments(era).arguments(&["--once", text, "--args", "{}"]).run();
         let run = once(&format!("{server} test_tool_with_progress"));
         let name = format!("running {server}__test_tool_with_progress");
-        check(&run, 0, &[&name, "… 0/100", "… 50/100", "… 100/100", "executed successfully"]);
+        run.check(0, &[&name, "… 0/100", "… 50/100", "… 100/100", "executed successfully"]);
         let run = once(&format!("{server} test_tool_with_logging"));
         let name = format!("running {server}__test_tool_with_logging");
         let lines = ["[info]", "execution started", "processing data", "execution completed", "executed successfully"];
-        check(&run, 0, &[&[name.as_str()][..], &lines].concat());
+        run.check(0, &[&[name.as_str()][..], &lines].concat());
+    }
+}
+
+#[test]
+fn progress_is_shown_while_the_tool_works() {
+    let servers = ["legacy", "modern"].map(|era| {
+        let arguments = ["--era", era];
+        (era.to_owned(), json!({ "command": program("testkit-upstream"), "args": arguments }))
+    });
+    let gateway = Gateway::with_servers(&Value::from_iter(servers));
+    // It works for hours, and is not at its end.
+    let args = r#"{"steps": 100, "pause_ms": 3600000}"#;
+    for era in [&[][..], &["--legacy"]] {
+        for server in ["legacy", "modern"] {
+            let once = ["--once", &format!("{server} progress"), "--args", args];
+            let started = client(&gateway).arguments(era).arguments(&once).start();
+            started.wait_for(&format!("running {server}__progress"));
+            started.wait_for("… 1/100");
+        }
     }
 }
 
@@ -94,10 +103,10 @@ fn a_person_answers_the_forms_of_servers() {
         let run = fill(&["", "seven", "7", "Ada", "", "3", "no"]);
         let content = r#"{"age":7,"name":"Ada","score":95.5,"status":"pending","verified":false}"#;
         let asked = ["the server asks:", "no whole number", "Enter for \"John Doe\"", "2 inactive"];
-        check(&run, 0, &[&[name.as_str()][..], &asked, &["action=accept", content]].concat());
-        check(&fill(&["n"]), 0, &[&name, "action=decline"]);
-        check(&fill(&["y", "/cancel"]), 0, &[&name, "action=cancel"]);
-        check(&fill(&[]), 0, &[&name, "action=cancel"]);
+        run.check(0, &[&[name.as_str()][..], &asked, &["action=accept", content]].concat());
+        fill(&["n"]).check(0, &[&name, "action=decline"]);
+        fill(&["y", "/cancel"]).check(0, &[&name, "action=cancel"]);
+        fill(&[]).check(0, &[&name, "action=cancel"]);
     }
 }
 
@@ -119,7 +128,7 @@ fn forms_have_every_kind_of_choice() {
             r#"{"legacyEnum":"opt1","titledMulti":["value2","value3"],"titledSingle":"value2","#,
             r#""untitledMulti":["option3","option1"],"untitledSingle":"option1"}"#,
         ];
-        check(&run, 0, &parts);
+        run.check(0, &parts);
     }
 }
 
@@ -146,7 +155,7 @@ fn servers_may_ask_the_model_where_there_is_one_and_the_person_agrees() {
             .run();
         let asked = ["the server wants to ask the model:", "What is 6 * 7?", "may it?"];
         let (first, second) = (["The server knows now."], ["You did not let it."]);
-        check(&run, 0, &[&asked[..], &first, &asked, &second].concat());
+        run.check(0, &[&asked[..], &first, &asked, &second].concat());
         let requests = api.requests();
         assert_eq!(requests.len(), 5, "{requests:#?}");
         assert!(requests[1].body["tools"].is_null() && requests[1].body["max_tokens"] == 100, "{:#?}", requests[1]);
@@ -154,7 +163,7 @@ fn servers_may_ask_the_model_where_there_is_one_and_the_person_agrees() {
         assert!(requests[4].body.to_string().contains("declined"), "{:#?}", requests[4]);
 
         let run = client(&gateway).arguments(era).arguments(&["--once", &wish, "--args", r#"{"prompt": "?"}"#]).run();
-        assert!(run.status == Some(1) && run.err.contains("sampling"), "{run:#?}");
+        run.check_failure(1, "sampling");
     }
 }
 
@@ -194,10 +203,10 @@ fn resources_and_prompts_are_listed_and_read() {
             "old__test_simple_text",
             "tools",
         ];
-        check(&run, 0, &parts);
+        run.check(0, &parts);
     }
     let run = client(&gateway).typed(&["/resources", "/prompts", "/tools"]).run();
-    check(&run, 0, &["0 resources, 0 templates", "0 prompts", "search_tools", "2 tools"]);
+    run.check(0, &["0 resources, 0 templates", "0 prompts", "search_tools", "2 tools"]);
 }
 
 #[test]
@@ -205,16 +214,16 @@ fn a_program_is_spoken_to_over_its_pipes() {
     let (demo, upstream) = (program("demo-server"), program("testkit-upstream"));
     let stdio = |server: &std::path::Path, more: &[&str]| {
         let server = server.to_str().expect("a path is text");
-        Program::new(program("client-mcp")).arguments(&[&["--stdio", server][..], more].concat())
+        Program::new(env!("CARGO_BIN_EXE_client-mcp")).arguments(&[&["--stdio", server][..], more].concat())
     };
     let run = stdio(&demo, &[]).typed(&["evaluate a mathematical expression", "1", "6*7"]).run();
-    check(&run, 0, &["connected to Demo server, MCP 2026-07-28", "running calculate", "\n42\n"]);
+    run.check(0, &["connected to Demo server, MCP 2026-07-28", "running calculate", "\n42\n"]);
     for era in ["legacy", "modern"] {
         let run = stdio(&upstream, &["--era", era]).typed(&["report progress", "1", "2", ""]).run();
-        check(&run, 0, &["connected to Reference server", "steps:", "… 1/2", "… 2/2"]);
+        run.check(0, &["connected to Reference server", "steps:", "… 1/2", "… 2/2"]);
     }
     let run = stdio(std::path::Path::new("/no/such/program"), &[]).run();
-    assert!(run.status == Some(1) && run.err.contains("cannot be started"), "{run:#?}");
+    run.check_failure(1, "cannot be started");
 }
 
 #[test]
@@ -230,7 +239,7 @@ fn a_model_finds_and_runs_tools() {
         .variable("OPENAI_BASE_URL", &format!("{}/v1", api.url()))
         .arguments(&["--once", "what is 6 times 7?"])
         .run();
-    check(&run, 0, &["· searches: evaluate", "· runs: demo__calculate", "It is forty-two.\n"]);
+    run.check(0, &["· searches: evaluate", "· runs: demo__calculate", "It is forty-two.\n"]);
     let requests = api.requests();
     let result = |request: usize| requests[request].body["messages"].as_array().and_then(|it| it.last()).cloned();
     let found = result(1).expect("the search's result")["content"].as_str().map(str::to_owned).expect("a text");
@@ -242,7 +251,7 @@ fn a_model_finds_and_runs_tools() {
 fn why_there_is_no_connection_is_told() {
     let gateway = Gateway::demo();
     let at = |url: &str, more: &[&str]| {
-        Program::new(program("client-mcp")).arguments(&["--gateway", url]).arguments(more).run()
+        Program::new(env!("CARGO_BIN_EXE_client-mcp")).arguments(&["--gateway", url]).arguments(more).run()
     };
     let unknown = ["--session", "sess_00000000000000000000000000000000"];
     let cases = [
@@ -251,6 +260,6 @@ fn why_there_is_no_connection_is_told() {
         (at(&format!("{}/health", gateway.url()), &[]), "405"),
     ];
     for (run, expected) in cases {
-        assert!(run.status == Some(1) && run.err.contains(expected), "{run:#?}");
+        run.check_failure(1, expected);
     }
 }
