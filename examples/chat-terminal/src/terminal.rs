@@ -17,8 +17,7 @@ pub struct Terminal {
 impl Terminal {
     /// Shows a line, or several.
     pub fn say(&self, text: impl Display) {
-        // Nobody is left to tell that the terminal is gone.
-        let _ = writeln!(io::stdout().lock(), "{text}");
+        show(&format!("{text}\n"));
     }
 
     /// Asks, and returns the line that was typed; `None` where nobody types any more.
@@ -37,14 +36,29 @@ impl Terminal {
     }
 }
 
-fn show(question: &str) {
+fn show(text: &str) {
     let mut out = io::stdout().lock();
     // Nobody is left to tell that the terminal is gone.
-    let _ = write!(out, "{question}").and_then(|()| out.flush());
+    let _ = out.write_all(harmless(text).as_bytes()).and_then(|()| out.flush());
+}
+
+/// The text without what a terminal takes for a command: much of it was written by servers.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
 }
 
 fn read_line() -> Option<String> {
     let mut line = String::new();
     let bytes = io::stdin().read_line(&mut line).ok()?;
     (bytes > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_do_not_command_the_terminal() {
+        assert_eq!(harmless("a\tb\n\u{1b}[2Jc\u{7}\u{9b}d\r ü"), "a\tb\n[2Jcd ü");
+    }
 }

@@ -1,8 +1,10 @@
 //! A chat over the gateway's REST API: find tools, pick one, run it; or let a model do so.
 //!
-//!     gateway-http --demo
-//!     client-http
-//!     client-http --once "what time is it in Tokyo" --args '{"timezone": "Asia/Tokyo"}'
+//! ```text
+//! gateway-http --demo
+//! client-http
+//! client-http --once "what time is it in Tokyo" --args '{"timezone": "Asia/Tokyo"}'
+//! ```
 //!
 //! With `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` a language model finds and runs the tools; without one you do.
 

@@ -1,9 +1,11 @@
 //! A chat over MCP: tools with progress, resources, prompts, forms and sampling, by HTTP or stdio.
 //!
-//!     gateway-http --demo
-//!     client-mcp
-//!     client-mcp --expose all
-//!     client-mcp --stdio demo-server
+//! ```text
+//! gateway-http --demo
+//! client-mcp
+//! client-mcp --expose all
+//! client-mcp --stdio demo-server
+//! ```
 //!
 //! With `OPENAI_API_KEY` or `ANTHROPIC_API_KEY` a language model finds and runs the tools, and answers servers that ask
 //! for one; without one you pick the tools. It speaks every revision of MCP that rmcp does.
