@@ -1,9 +1,10 @@
 //! What all requests of a door share.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Gateway, Listener, RawJson};
+use gateway_core::{Gateway, Listener, RawJson, Secret};
 use mcp_wire::Object;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
@@ -14,6 +15,9 @@ use crate::config::McpConfig;
 use crate::parking::Parking;
 use crate::session::Session;
 use crate::sessions::Sessions;
+
+/// Changes of lists come in bursts, as when servers start: they are told together after this time.
+const CHANGE_DEBOUNCE: Duration = Duration::from_millis(100);
 
 /// How often what is over is looked for.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
@@ -26,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) parking: Parking,
     pulse: watch::Sender<Pulse>,
+    /// Makes numbers that nobody outside can choose.
+    hashes: RandomState,
 }
 
 /// What all open streams wait for, in one place, so that none needs a timer or a task of its own.
@@ -35,6 +41,14 @@ pub(crate) struct Pulse {
     pub(crate) beats: u64,
     /// Rises when some list may have changed.
     pub(crate) changes: u64,
+}
+
+/// What became of changing lists.
+enum Heard {
+    /// Some may have changed.
+    Changed,
+    /// It is time to tell.
+    Told,
 }
 
 /// One request of a client.
@@ -58,7 +72,15 @@ impl Core {
     pub(crate) fn new(gateway: Gateway, config: McpConfig) -> Self {
         let sessions = Sessions::new(&config);
         let parking = Parking::new(config.input_window());
-        Self { gateway, config, sessions, parking, pulse: watch::Sender::default() }
+        Self { gateway, config, sessions, parking, pulse: watch::Sender::default(), hashes: RandomState::new() }
+    }
+
+    /// Who all modern requests with this session of the gateway come from: a session that a client names is
+    /// nobody else's. Without one, nothing says which requests belong together.
+    pub(crate) fn identity_of(&self, sender: &Sender) -> Option<u64> {
+        let session = sender.session_id.as_ref()?;
+        let token = sender.credentials.token.as_ref().map(Secret::expose);
+        Some(self.hashes.hash_one((session, token)))
     }
 
     pub(crate) fn pulse(&self) -> watch::Receiver<Pulse> {
@@ -72,12 +94,26 @@ impl Core {
         tidy.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let keep_alive = self.config.keep_alive();
         let mut next_beat = Instant::now() + keep_alive;
+        let mut tell_at: Option<Instant> = None;
         loop {
+            let changed = async {
+                match tell_at {
+                    Some(tell_at) => {
+                        time::sleep_until(tell_at).await;
+                        Ok(Heard::Told)
+                    }
+                    None => changes.changed().await.map(|()| Heard::Changed),
+                }
+            };
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                changed = changes.changed() => match changed {
-                    Ok(()) => self.pulse.send_modify(|pulse| pulse.changes += 1),
+                changed = changed => match changed {
+                    Ok(Heard::Changed) => tell_at = Some(Instant::now() + CHANGE_DEBOUNCE),
+                    Ok(Heard::Told) => {
+                        tell_at = None;
+                        self.pulse.send_modify(|pulse| pulse.changes += 1);
+                    }
                     // The gateway is gone.
                     Err(_) => break,
                 },

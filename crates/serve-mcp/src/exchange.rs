@@ -10,7 +10,7 @@ use mcp_wire::{Id, Meta, write_notification, write_result};
 use tokio::sync::mpsc;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::client::{Client, Sender};
+use crate::client::Client;
 use crate::core::{Core, Request};
 use crate::failure::Failure;
 use crate::methods;
@@ -35,12 +35,24 @@ pub(crate) struct Exchange {
     /// Its place among the session's requests.
     under_way: Option<UnderWay>,
     /// What must be the same where a client comes back to it.
-    identity: Identity,
+    identity: Option<Identity>,
 }
 
 struct Heard {
     notifications: mpsc::Receiver<Notification>,
     questions: mpsc::Receiver<Question>,
+}
+
+impl Heard {
+    /// The next notification that is there. Once the answer is, too, there is no later poll, so tokio's budget,
+    /// which makes a full channel look empty, must not count.
+    fn next_notification(&mut self, is_answered: bool, task: &mut Context<'_>) -> Option<Notification> {
+        match self.notifications.poll_recv(task) {
+            Poll::Ready(notification) => notification,
+            Poll::Pending if is_answered => self.notifications.try_recv().ok(),
+            Poll::Pending => None,
+        }
+    }
 }
 
 /// What makes a repeated request the same one.
@@ -55,15 +67,16 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of(request: &Request, sender: &Sender) -> Self {
-        let params = &request.params;
-        Self {
+    /// That of a modern request; a legacy one is never repeated.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let Request { sender, params, .. } = request;
+        request.client.is_modern().then(|| Self {
             token: sender.credentials.token.clone(),
             session_id: sender.session_id.clone(),
             method: request.method.clone(),
             about: params.get("name").or_else(|| params.get("uri")).cloned(),
             arguments: params.get("arguments").cloned(),
-        }
+        })
     }
 }
 
@@ -80,7 +93,7 @@ impl Exchange {
             Heard { notifications: ends.notifications, questions: ends.questions }
         });
         let session = request.session.clone();
-        let identity = Identity::of(&request, &request.sender);
+        let identity = Identity::of(&request);
         let work: Work = Box::pin(methods::respond(request));
         Self {
             id,
@@ -112,7 +125,7 @@ impl Exchange {
             asked: Vec::new(),
             cancelled: None,
             under_way: None,
-            identity: Identity::of(request, &request.sender),
+            identity: Identity::of(request),
         }
     }
 
@@ -130,8 +143,8 @@ impl Exchange {
         self
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// The message that a notification of the server becomes.
@@ -231,7 +244,7 @@ impl Source for Exchange {
             self.outcome = Some(outcome);
         }
         while let Some(heard) = &mut self.heard
-            && let Poll::Ready(Some(notification)) = heard.notifications.poll_recv(task)
+            && let Some(notification) = heard.next_notification(self.outcome.is_some(), task)
         {
             if let Some(message) = self.message_of(&notification) {
                 return Poll::Ready(Some(Piece::Message(message)));
@@ -255,6 +268,6 @@ impl Source for Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("id", &self.id).field("method", &self.identity.method).finish_non_exhaustive()
+        f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
     }
 }

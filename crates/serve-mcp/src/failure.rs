@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use gateway_core::{Error, ErrorKind, RawJson};
-use mcp_wire::{Id, code, is_error_object, write_error, write_error_object};
+use mcp_wire::{Id, Object, code, is_error_object, write_error, write_error_object};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -69,12 +69,21 @@ impl Failure {
     }
 
     /// A read of a resource that its server does not have, in the words of the client's era.
-    pub(crate) fn in_era(mut self, uri: &str, is_modern: bool) -> Self {
-        if is_modern && self.wire_code() == RESOURCE_NOT_FOUND {
-            let data = serde_json::json!({ "uri": uri, "kind": ErrorKind::NotFound.as_str() });
-            self = Self { kind: ErrorKind::NotFound, ..Self::invalid(self.message) }.with_data(&data);
-        }
-        self
+    pub(crate) fn in_era(self, uri: &str, is_modern: bool) -> Self {
+        let code = match self.wire_code() {
+            RESOURCE_NOT_FOUND if is_modern => code::INVALID_PARAMS,
+            // A modern server says by the URI that it is not the params that are wrong.
+            code::INVALID_PARAMS if !is_modern && self.is_about(uri) => RESOURCE_NOT_FOUND,
+            _ => return self,
+        };
+        let data = serde_json::json!({ "uri": uri, "kind": ErrorKind::NotFound.as_str() });
+        Self { kind: ErrorKind::NotFound, ..Self::new(code, self.message) }.with_data(&data)
+    }
+
+    /// Whether the server's error names this resource.
+    fn is_about(&self, uri: &str) -> bool {
+        let data = self.object.as_ref().and_then(|object| Object::of(object).get("data").cloned());
+        data.is_some_and(|data| Object::of(&data).text("uri").is_some_and(|named| named == uri))
     }
 
     /// The failure of a read of the resource `uri`.

@@ -28,7 +28,6 @@ pub(crate) struct Feed {
     context: Context,
     events: SessionEvents,
     beat: Beat,
-    marks: ListMarks,
     audience: Audience,
     waiting: VecDeque<Vec<u8>>,
     asked: Vec<i64>,
@@ -66,6 +65,8 @@ pub(crate) struct Subscription {
     pub(crate) resources: bool,
     /// The resources that are watched, each with the URI that the client knows it by.
     pub(crate) watched: Vec<(String, ResourceSubscription)>,
+    /// What the lists showed when it was last told.
+    pub(crate) marks: ListMarks,
     /// The `notifications` member of the acknowledgement.
     pub(crate) granted: RawJson,
 }
@@ -76,7 +77,6 @@ impl Feed {
         let mut feed = Self {
             events: core.gateway.listen(&context, CAPACITY, answers),
             beat: Beat::new(core.pulse()),
-            marks: core.gateway.list_marks(&context),
             core: Arc::clone(core),
             context,
             audience,
@@ -90,13 +90,18 @@ impl Feed {
             let granted = RawJson::parse(granted).expect("parts that are JSON make JSON");
             feed.tell("notifications/subscriptions/acknowledged", &granted);
         }
+        // What has changed since the client saw its lists, while it did not listen.
+        feed.compare();
         feed
     }
 
     /// Notes which lists have changed since it was last said.
     fn compare(&mut self) {
         let now = self.core.gateway.list_marks(&self.context);
-        let before = std::mem::replace(&mut self.marks, now);
+        let before = match &mut self.audience {
+            Audience::Session(session) => session.see(|marks| *marks = now),
+            Audience::Subscription(subscription) => std::mem::replace(&mut subscription.marks, now),
+        };
         let (shows_all, shows_tools) = match self.expose() {
             Expose::All => (true, true),
             // The two tools never change; those pinned beside them may.

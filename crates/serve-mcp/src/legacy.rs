@@ -8,12 +8,12 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use futures_util::future::join_all;
-use gateway_core::{ClientProfile, NewSession, RawJson};
+use gateway_core::{ClientProfile, ErrorKind, NewSession, RawJson};
 use http::{HeaderValue, Response, StatusCode};
 use mcp_wire::{Id, Message, Object, Revision, cancelled_id, code, header};
 
 use crate::beat::Beat;
-use crate::client::{Meta, Sender};
+use crate::client::{Meta, NEW_SESSION, Sender};
 use crate::config::{Binding, Expose};
 use crate::core::{Core, Request};
 use crate::describe;
@@ -169,15 +169,13 @@ pub(crate) async fn opening(
     params: &RawJson,
     expose: Expose,
 ) -> gateway_core::Result<Opening> {
-    /// A session of the gateway that does not exist yet.
-    const NEW: &str = "new";
     let params = Object::of(params);
     let wanted = params.text("protocolVersion").and_then(|version| Revision::parse(&version));
     let revision = wanted.filter(|revision| *revision != Revision::MODERN).unwrap_or(Revision::LATEST_LEGACY);
     let capabilities = params.get("capabilities").filter(|capabilities| capabilities.is_object());
     let profile = ClientProfile::new(capabilities.map_or_else(RawJson::empty_object, RawJson::detached));
     let owns_gateway_session = match &sender.session_id {
-        Some(id) => id == NEW,
+        Some(id) => id == NEW_SESSION,
         None => core.config.binding == Binding::Own,
     };
     let context = if owns_gateway_session {
@@ -187,7 +185,8 @@ pub(crate) async fn opening(
     } else {
         sender.admit(&core.gateway, None).await?
     };
-    Ok(Opening { revision, profile, expose, context, owns_gateway_session })
+    let marks = core.gateway.list_marks(&context);
+    Ok(Opening { revision, profile, expose, context, owns_gateway_session, marks })
 }
 
 /// The session that a request names, where it is its sender's.
@@ -209,6 +208,17 @@ async fn find(incoming: &Incoming) -> Result<Arc<Session>, Rejected> {
     let context = sender.in_session(None).admit(&core.gateway, None).await?;
     let session = core.sessions.find(id).ok_or_else(unknown)?;
     if session.context().principal() != context.principal() {
+        return Err(unknown());
+    }
+    // Without the gateway's session that it uses it can do nothing, and its client should begin anew.
+    if let Some(id) = session.context().session_id()
+        && let Err(error) = sender.in_session(Some(id.to_owned())).admit(&core.gateway, None).await
+    {
+        if error.kind() != ErrorKind::NotFound {
+            return Err(error.into());
+        }
+        core.sessions.remove(&session.id);
+        session.end();
         return Err(unknown());
     }
     if let Some(version) = &head.version

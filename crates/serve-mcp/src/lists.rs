@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
-use gateway_core::{Context, OfferKind, RawJson, ToolEntry};
+use gateway_core::{Context, ListMarks, OfferKind, RawJson, ToolEntry};
 
 use crate::config::Expose;
 use crate::core::Request;
@@ -23,7 +23,7 @@ struct Entry {
 
 /// `tools/list`.
 pub(crate) async fn tools(request: &Request) -> Result<RawJson, Failure> {
-    let context = ready(request).await?;
+    let context = ready(request, |seen, now| seen.tools = now.tools).await?;
     let entries: Vec<Entry> = match request.client.expose {
         Expose::All => request.core.gateway.tools(&context).into_iter().map(tool_entry).collect(),
         Expose::Search => {
@@ -46,7 +46,11 @@ pub(crate) async fn offers(request: &Request, kind: OfferKind) -> Result<RawJson
     let entries: Vec<Entry> = match request.client.expose {
         Expose::Search => Vec::new(),
         Expose::All => {
-            let context = ready(request).await?;
+            let context = ready(request, |seen, now| match kind {
+                OfferKind::Prompt => seen.prompts = now.prompts,
+                OfferKind::Resource | OfferKind::ResourceTemplate => seen.resources = now.resources,
+            });
+            let context = context.await?;
             let offers = request.core.gateway.offers(&context, kind);
             offers
                 .iter()
@@ -57,11 +61,16 @@ pub(crate) async fn offers(request: &Request, kind: OfferKind) -> Result<RawJson
     page(request, kind.list_member(), kind.key_member(), &entries)
 }
 
-/// The caller's context, when the servers that are just being started have told what they have.
-async fn ready(request: &Request) -> Result<Context, Failure> {
+/// The caller's context, when the servers that are just being started have told what they have. `see` notes what
+/// the client is about to see, so that it is not told of it as a change.
+async fn ready(request: &Request, see: impl FnOnce(&mut ListMarks, ListMarks)) -> Result<Context, Failure> {
     let gateway = &request.core.gateway;
     let context = request.sender.admit(gateway, None).await?;
     gateway.listed(&context, request.core.config.first_list_patience()).await;
+    if let Some(session) = &request.session {
+        let now = gateway.list_marks(&context);
+        session.see(|seen| see(seen, now));
+    }
     Ok(context)
 }
 

@@ -11,12 +11,12 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::beat::Beat;
-use crate::client::{Client, Meta, Sender};
+use crate::client::{Client, Meta, NEW_SESSION, Sender};
 use crate::config::Expose;
 use crate::core::{Core, Request};
 use crate::describe::supported_versions;
 use crate::door::{Incoming, Rejected, empty, events, is_legacy_version, json as json_response};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Identity};
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::head::Head;
@@ -52,9 +52,15 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     let expose = head.expose.unwrap_or(core.config.expose);
     let request = read(&core, sender, expose, (method, &params), Some(&head));
     let request = request.map_err(|failure| Rejected::answering(id.clone(), failure))?;
-    let begun = source(request, id.clone(), head.accepts_events, caller.draining()).await;
+    let begun = source(request, id.clone(), caller.draining()).await;
     let mut source = begun.map_err(|failure| Rejected::answering(id, failure))?;
-    let first = poll_fn(|task| source.poll_piece(task)).await;
+    let first = loop {
+        match poll_fn(|task| source.poll_piece(task)).await {
+            // Where the client reads no stream, there is only the answer.
+            Some(Piece::Message(_)) if !head.accepts_events => {}
+            first => break first,
+        }
+    };
     match first {
         Some(Piece::Last { status, message: Some(message) }) if head.accepts_json => {
             Ok(json_response(StatusCode::from_u16(status).unwrap_or(StatusCode::OK), message))
@@ -67,28 +73,23 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
 }
 
 /// What a request's client hears of it.
-pub(crate) async fn source(
-    request: Request,
-    id: Id,
-    can_hear: bool,
-    stop: CancellationToken,
-) -> Result<Box<dyn Source>, Failure> {
+pub(crate) async fn source(request: Request, id: Id, stop: CancellationToken) -> Result<Box<dyn Source>, Failure> {
     if request.method != "subscriptions/listen" {
-        return Ok(Box::new(begin(request, id, can_hear)));
+        return Ok(Box::new(begin(request, id)));
     }
     let (context, subscription) = subscribe::begin(&request, id).await?;
     Ok(Box::new(Feed::new(&request.core, context, Audience::Subscription(subscription), stop)))
 }
 
 /// Begins a request, or goes on with the one that it comes back to.
-fn begin(request: Request, id: Id, can_hear: bool) -> Exchange {
+fn begin(request: Request, id: Id) -> Exchange {
     let parked = match RequestState::read(&request.params) {
         Ok(Some(RequestState::Parked(parked))) => parked,
-        Ok(_) => return Exchange::begin(request, id, can_hear),
+        Ok(_) => return Exchange::begin(request, id, true),
         Err(failure) => return Exchange::settled(&request, id, Err(failure)),
     };
-    let identity = crate::exchange::Identity::of(&request, &request.sender);
-    match request.core.parking.take(&parked, |exchange| *exchange.identity() == identity) {
+    let identity = Identity::of(&request);
+    match request.core.parking.take(&parked, |exchange| exchange.identity() == identity.as_ref()) {
         Err(failure) => Exchange::settled(&request, id, Err(failure)),
         Ok(parked) => {
             let (exchange, unanswered) = parked.answer(&request.params);
@@ -119,7 +120,16 @@ pub(crate) fn read(
     if let Some(head) = head {
         head.check(revision.as_str(), &method, params)?;
     }
-    let client = Client { revision, profile: ClientProfile::new(capabilities), log_level: meta.log_level, expose };
+    if sender.session_id.as_deref() == Some(NEW_SESSION) {
+        return Err(Failure::invalid(
+            "`session=new` belongs to `initialize`; a client of this revision names a session of POST /sessions/create",
+        ));
+    }
+    let profile = match core.identity_of(&sender) {
+        Some(identity) => ClientProfile::known_as(identity, capabilities),
+        None => ClientProfile::new(capabilities),
+    };
+    let client = Client { revision, profile, log_level: meta.log_level, expose };
     Ok(Request {
         core: Arc::clone(core),
         client: Arc::new(client),

@@ -19,69 +19,63 @@ pub(crate) const EXECUTE_TOOL: &str = "execute_tool";
 /// Tools that are returned where the caller does not say how many.
 const DEFAULT_LIMIT: usize = 5;
 
+/// As text, so that members keep their order: models read what comes first with the most care.
+const SEARCH_DECLARATION: &str = r#"{
+"name": "search_tools",
+"title": "Search tools",
+"description": "Find tools by describing, in plain words, what you want to do. Returns the tools that fit best, each with its name, what it does, the JSON Schema of its arguments and how well it fits (0 to 1). Run one of them with execute_tool. Search before you conclude that something cannot be done; an empty list means that no tool fits.",
+"inputSchema": {
+  "type": "object",
+  "properties": {
+    "query": {"type": "string", "minLength": 1, "description": "What the tool should do, such as \"what time is it in Tokyo\"."},
+    "limit": {"type": "integer", "minimum": 1, "maximum": 50, "default": 5, "description": "How many tools at most."},
+    "session_id": {"type": "string", "description": "Work with the servers of this session of the gateway instead of the usual ones."}
+  },
+  "required": ["query"]
+},
+"outputSchema": {
+  "type": "object",
+  "properties": {
+    "tools": {
+      "type": "array",
+      "items": {
+        "type": "object",
+        "properties": {
+          "name": {"type": "string", "description": "The name for execute_tool."},
+          "server": {"type": "string"},
+          "description": {"type": "string"},
+          "input_schema": {"type": "object"},
+          "score": {"type": "number", "minimum": 0, "maximum": 1},
+          "reasoning": {"type": "string"}
+        },
+        "required": ["name", "server", "description", "input_schema", "score", "reasoning"]
+      }
+    }
+  },
+  "required": ["tools"]
+},
+"annotations": {"readOnlyHint": true, "openWorldHint": false}
+}"#;
+
+const EXECUTE_DECLARATION: &str = r#"{
+"name": "execute_tool",
+"title": "Execute tool",
+"description": "Run a tool that search_tools found. Give its name as search_tools returned it, and arguments that fit its input schema. Returns what the tool returns.",
+"inputSchema": {
+  "type": "object",
+  "properties": {
+    "tool_name": {"type": "string", "minLength": 1, "description": "The tool's name, from search_tools."},
+    "args": {"type": "object", "default": {}, "description": "The tool's arguments."},
+    "session_id": {"type": "string", "description": "Work with the servers of this session of the gateway instead of the usual ones."}
+  },
+  "required": ["tool_name"]
+}
+}"#;
+
 /// Name and declaration of both.
 pub(crate) fn declarations() -> [(&'static str, RawJson); 2] {
-    let session = json!({
-        "type": "string",
-        "description": "Work with the servers of this session of the gateway instead of the usual ones.",
-    });
-    let search = json!({
-        "name": SEARCH_TOOLS,
-        "title": "Search tools",
-        "description": "Find tools by describing, in plain words, what you want to do. Returns the tools that fit best, \
-                        each with its name, what it does, the JSON Schema of its arguments and how well it fits (0 to 1). \
-                        Run one of them with execute_tool. Search before you conclude that something cannot be done; an \
-                        empty list means that no tool fits.",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "query": { "type": "string", "minLength": 1, "description": "What the tool should do, such as \"what time is it in Tokyo\"." },
-                "limit": { "type": "integer", "minimum": 1, "maximum": 50, "default": DEFAULT_LIMIT, "description": "How many tools at most." },
-                "session_id": session,
-            },
-            "required": ["query"],
-        },
-        "outputSchema": {
-            "type": "object",
-            "properties": {
-                "tools": {
-                    "type": "array",
-                    "items": {
-                        "type": "object",
-                        "properties": {
-                            "name": { "type": "string", "description": "The name for execute_tool." },
-                            "server": { "type": "string" },
-                            "description": { "type": "string" },
-                            "input_schema": { "type": "object" },
-                            "score": { "type": "number", "minimum": 0, "maximum": 1 },
-                            "reasoning": { "type": "string" },
-                        },
-                        "required": ["name", "server", "description", "input_schema", "score", "reasoning"],
-                    },
-                },
-            },
-            "required": ["tools"],
-        },
-        "annotations": { "readOnlyHint": true, "openWorldHint": false },
-    });
-    let execute = json!({
-        "name": EXECUTE_TOOL,
-        "title": "Execute tool",
-        "description": "Run a tool that search_tools found. Give its name as search_tools returned it, and arguments that \
-                        fit its input schema. Returns what the tool returns.",
-        "inputSchema": {
-            "type": "object",
-            "properties": {
-                "tool_name": { "type": "string", "minLength": 1, "description": "The tool's name, from search_tools." },
-                "args": { "type": "object", "default": {}, "description": "The tool's arguments." },
-                "session_id": session,
-            },
-            "required": ["tool_name"],
-        },
-    });
-    [(SEARCH_TOOLS, search), (EXECUTE_TOOL, execute)].map(|(name, declaration)| {
-        (name, RawJson::from_value(&declaration).unwrap_or_else(|_| RawJson::empty_object()))
-    })
+    [(SEARCH_TOOLS, SEARCH_DECLARATION), (EXECUTE_TOOL, EXECUTE_DECLARATION)]
+        .map(|(name, declaration)| (name, RawJson::parse(declaration).expect("the text above is JSON")))
 }
 
 /// `tools/call` of [`SEARCH_TOOLS`]. What a model did wrong is a result that says so, which it can read.
@@ -159,4 +153,20 @@ pub(crate) fn mistake(request: &Request, message: &str) -> RawJson {
     let result = json!({ "content": [{ "type": "text", "text": message }], "isError": true });
     let result = RawJson::from_value(&result).unwrap_or_else(|_| RawJson::empty_object());
     complete(&request.client, &result)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_are_what_they_should_be() {
+        for (name, declaration) in declarations() {
+            let tool = gateway_core::Tool::parse(declaration).expect("a tool");
+            assert_eq!(tool.name(), name);
+            assert!(tool.input_schema().as_str().contains("session_id"));
+        }
+        let default = format!("\"default\": {DEFAULT_LIMIT},");
+        assert!(SEARCH_DECLARATION.contains(&default), "the declaration tells the default");
+    }
 }

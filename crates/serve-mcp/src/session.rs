@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
-use gateway_core::{ClientProfile, Context, Error, ErrorKind, LogLevel, Question, ResourceSubscription};
+use gateway_core::{ClientProfile, Context, Error, ErrorKind, ListMarks, LogLevel, Question, ResourceSubscription};
 use mcp_wire::{Id, Meta, Outcome, Revision, upstream_error, write_notification, write_request};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -43,6 +43,8 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct State {
     log_level: Option<LogLevel>,
+    /// What the client's lists showed when it last saw them or was told of a change.
+    marks: ListMarks,
     under_way: HashMap<Id, CancellationToken>,
     questions: HashMap<i64, Question>,
     last_question: i64,
@@ -58,11 +60,13 @@ pub(crate) struct Opening {
     pub(crate) expose: Expose,
     pub(crate) context: Context,
     pub(crate) owns_gateway_session: bool,
+    /// What its lists show now.
+    pub(crate) marks: ListMarks,
 }
 
 impl Session {
     pub(crate) fn new(id: String, opening: Opening) -> Self {
-        let Opening { revision, profile, expose, context, owns_gateway_session } = opening;
+        let Opening { revision, profile, expose, context, owns_gateway_session, marks } = opening;
         Self {
             id,
             revision,
@@ -73,8 +77,16 @@ impl Session {
             streams: Streams::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
-            state: Mutex::default(),
+            state: Mutex::new(State { marks, ..State::default() }),
         }
+    }
+
+    /// Notes what the client's lists show now, and returns what they showed before.
+    pub(crate) fn see(&self, update: impl FnOnce(&mut ListMarks)) -> ListMarks {
+        let mut state = self.lock();
+        let before = state.marks;
+        update(&mut state.marks);
+        before
     }
 
     /// The client as its next request finds it.

@@ -193,7 +193,7 @@ impl Connection {
         if is_modern {
             let read = modern::read(&self.core, self.sender.clone(), self.expose, (method, &params), None);
             let begun = match read {
-                Ok(request) => modern::source(request, id.clone(), true, self.feeds.clone()).await,
+                Ok(request) => modern::source(request, id.clone(), self.feeds.clone()).await,
                 Err(failure) => Err(failure),
             };
             return match begun {

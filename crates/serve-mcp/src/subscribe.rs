@@ -53,8 +53,8 @@ pub(crate) async fn begin(request: &Request, id: Id) -> Result<(Context, Subscri
     let granted = RawJson::from_value(&granted).unwrap_or_else(|_| RawJson::empty_object());
     let Client { revision, profile, log_level, expose } = &*request.client;
     let client = Client { revision: *revision, profile: profile.clone(), log_level: *log_level, expose: *expose };
-    let id_text = id_text(&id);
-    Ok((context, Subscription { id, id_text, client, tools, prompts, resources, watched, granted }))
+    let (id_text, marks) = (id_text(&id), request.core.gateway.list_marks(&context));
+    Ok((context, Subscription { id, id_text, client, tools, prompts, resources, watched, marks, granted }))
 }
 
 fn id_text(id: &Id) -> RawJson {

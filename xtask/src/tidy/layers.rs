@@ -7,7 +7,7 @@ use std::path::Path;
 pub enum Layer {
     /// `gateway-core`.
     Core,
-    /// `mcp-wire`: for transports and the MCP door only.
+    /// `mcp-wire`: for transports and the doors that speak MCP only.
     Wire,
     /// Transports, routers, stores, queues, authenticators, wrappers.
     Leaf,
@@ -57,7 +57,7 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
 
 /// Why the crate `from` must not name `to` in its `[dependencies]`, if so.
 pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
-    let speaks_mcp = from.1.starts_with("transport-") || from.1 == "serve-mcp";
+    let speaks_mcp = from.1.starts_with("transport-") || ["serve-mcp", "serve-relay"].contains(&from.1);
     match (from.0, to.0) {
         (_, Layer::Xtask | Layer::Example | Layer::Binary) => Some("nothing depends on a program"),
         (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
@@ -70,7 +70,7 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Testkit, _) => Some("the testkit serves doors and the app, so it knows neither"),
         (Layer::Core, _) => Some("the core knows no other crate"),
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
-            Some("only transports and serve-mcp speak MCP's wire")
+            Some("only transports, serve-mcp and serve-relay speak MCP's wire")
         }
         (Layer::Server, to) if to != Layer::Core => Some("the HTTP server knows the engine, and no door or protocol"),
         (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
@@ -106,6 +106,9 @@ mod tests {
             ("serve-rest", "http-server", true),
             ("serve-mcp", "http-server", true),
             ("serve-mcp", "mcp-wire", true),
+            ("serve-relay", "http-server", true),
+            ("serve-relay", "mcp-wire", true),
+            ("gateway-app", "serve-relay", true),
             ("gateway-app", "serve-rest", true),
             ("gateway-app", "http-server", true),
             ("gateway-app", "transport-http", true),
@@ -122,6 +125,8 @@ mod tests {
             ("serve-rest", "router-keyword", false),
             ("serve-rest", "serve-mcp", false),
             ("serve-rest", "mcp-wire", false),
+            ("serve-relay", "transport-http", false),
+            ("serve-relay", "serve-mcp", false),
             ("gateway-layers", "serve-rest", false),
             ("gateway-layers", "http-server", false),
             ("http-server", "serve-rest", false),

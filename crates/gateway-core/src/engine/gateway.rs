@@ -132,7 +132,7 @@ impl Gateway {
     /// and failed is a reply.
     pub async fn call(&self, context: &Context, call: ToolCall) -> Result<ToolReply> {
         if !call.arguments.is_object() {
-            return Err(Error::new(ErrorKind::InvalidArguments, "`args` must be a JSON object"));
+            return Err(Error::new(ErrorKind::InvalidArguments, "the arguments of a tool must be a JSON object"));
         }
         // A call keeps its session alive; the default one needs nobody for that.
         let _under_way = context.session_id().map(|_| context.session.begin_call());
@@ -369,7 +369,7 @@ fn call_params(name: &str, call: &ToolCall) -> Result<RawJson> {
     } else {
         text.push(b'}');
     }
-    Ok(RawJson::trusted(text))
+    Ok(RawJson::assembled(text))
 }
 
 /// Runs `work` until the caller's own limit.

@@ -4,6 +4,7 @@ mod calls;
 mod catalogue;
 mod connections;
 mod endings;
+mod offers;
 mod replicas;
 mod sessions;
 mod support;

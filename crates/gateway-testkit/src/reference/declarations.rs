@@ -18,7 +18,7 @@ pub const GENERATED_TOOL_PREFIX: &str = "tool_";
 pub const MALFORMED_TOOL_NAME: &str = "malformed";
 
 /// The names of the tools that are always there, in the order of `tools/list`.
-pub const TOOLS: [&str; 17] = [
+pub const TOOLS: [&str; 18] = [
     "echo",
     "odd",
     "big",
@@ -36,10 +36,11 @@ pub const TOOLS: [&str; 17] = [
     "forget",
     "headers",
     "env",
+    "params",
 ];
 
 /// Declarations in the order of [`TOOLS`].
-const DECLARATIONS: [&str; 17] = [
+const DECLARATIONS: [&str; 18] = [
     concat!(
         r#"{"x-unknown":{"keep":1.50e+3,"order":["b","a"]},"name":"echo","title":"Echo","description":"Returns the text that it is given.","#,
         r#""inputSchema":{"type":"object","required":["text"],"properties":{"text":{"type":"string","description":"What to say"},"ms":{"type":"integer"},"also":{}}},"#,
@@ -61,6 +62,7 @@ const DECLARATIONS: [&str; 17] = [
     r#"{"name":"forget","description":"Answers, then forgets the session that the call came in.","inputSchema":{"type":"object"}}"#,
     r#"{"name":"headers","description":"Returns the HTTP headers of the call.","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}"#,
     r#"{"name":"env","description":"Returns a variable of the server's environment.","inputSchema":{"type":"object","properties":{"name":{"type":"string"}},"required":["name"]},"annotations":{"readOnlyHint":true}}"#,
+    r#"{"name":"params","description":"Returns all params of the call as they came.","inputSchema":{"type":"object"},"annotations":{"readOnlyHint":true}}"#,
 ];
 
 /// All declarations that a server with these options starts with.

@@ -12,13 +12,12 @@ use http_body_util::{BodyExt as _, Full, Limited, StreamBody};
 use hyper::body::{Frame as BodyFrame, Incoming};
 use hyper::header::{ACCEPT, ALLOW, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN};
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 use super::Server;
 use super::conformance::{self, Body, Place};
+use super::connections::serve_connections;
 use super::peer::{Arrival, Kind, Peer};
 use super::server::{Frame, Outlet, lock};
 use super::wire::{
@@ -54,46 +53,6 @@ pub async fn serve_http(
         async move { door.answer(request).await }
     };
     serve_connections(server, listener, shutdown, answer).await
-}
-
-/// Answers each request on `listener` with `answer` until `shutdown` ends.
-pub(super) async fn serve_connections<F>(
-    server: &Server,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send,
-    answer: impl Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-) -> std::io::Result<()>
-where
-    F: Future<Output = Response<Body>> + Send,
-{
-    let mut connections = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
-    let ended = loop {
-        let stream = tokio::select! {
-            () = &mut shutdown => break Ok(()),
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => break Err(error),
-            },
-            Some(_) = connections.join_next() => continue,
-        };
-        // A test server without it is only slower.
-        let _ = stream.set_nodelay(true);
-        let answer = answer.clone();
-        connections.spawn(async move {
-            let service = hyper::service::service_fn(move |request| {
-                let answering = answer(request);
-                async move { Ok::<_, Infallible>(answering.await) }
-            });
-            // A connection that breaks is the client's affair.
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
-        });
-    };
-    server.stop.cancel();
-    connections.shutdown().await;
-    server.requests.close();
-    server.requests.wait().await;
-    ended
 }
 
 struct Door {

@@ -10,6 +10,7 @@
 //! The binary `testkit-upstream` runs it; [`ReferenceProcess`] starts that binary from a test.
 
 mod conformance;
+mod connections;
 mod declarations;
 mod http;
 mod old_sse;

@@ -18,7 +18,8 @@ use tokio::sync::mpsc;
 
 use super::Server;
 use super::conformance::Body;
-use super::http::{MAX_BODY, accepts, empty, event, json, serve_connections};
+use super::connections::serve_connections;
+use super::http::{MAX_BODY, accepts, empty, event, json};
 use super::peer::{Kind, Peer};
 use super::server::{Outlet, lock};
 use super::stdio::take;

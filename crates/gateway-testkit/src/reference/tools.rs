@@ -93,6 +93,7 @@ pub(super) async fn call(peer: &Peer, request: &Request, params: &Params<'_>) ->
             let name = required(arguments.name, "name")?;
             Ok(reply.facts(&serde_json::Value::from(std::env::var(name).ok()).to_string()))
         }
+        "params" => Ok(reply.facts(request.params.get())),
         name if name == "echo" || peer.server.is_echo_like(name) => {
             let text = arguments.text.ok_or_else(|| missing("text"))?;
             if !text.get().starts_with('"') {
@@ -211,14 +212,41 @@ fn log(request: &Request, params: &Params<'_>, arguments: &Arguments<'_>) -> Res
 }
 
 async fn ask(peer: &Peer, request: &Request, arguments: Arguments<'_>, reply: Reply) -> Result<String, Fault> {
-    if request.arrival.modern {
-        return Err(Fault::of_tool(SERVER_ERROR, "a modern server asks nothing"));
-    }
     let method = required(arguments.method, "method")?;
     let params = arguments.params.map_or("{}", RawValue::get);
+    if request.arrival.modern {
+        return ask_by_result(request, &method, params, reply);
+    }
     match peer.ask(&request.arrival.outlet, &method, params).await {
         Some(answer) => Ok(reply.facts(&answer)),
         None => Err(Fault::of_tool(SERVER_ERROR, "the client is gone")),
+    }
+}
+
+/// The members that a modern client sends when it calls again.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Again<'a> {
+    #[serde(borrow)]
+    input_responses: Option<Responses<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Responses<'a> {
+    #[serde(borrow)]
+    asked: Option<&'a RawValue>,
+}
+
+/// A modern server asks by its result, and is called again with the answer.
+fn ask_by_result(request: &Request, method: &str, params: &str, reply: Reply) -> Result<String, Fault> {
+    let again: Again<'_> = serde_json::from_str(request.params.get())
+        .map_err(|error| Fault::of_tool(INVALID_PARAMS, format!("inputResponses: {error}")))?;
+    match again.input_responses.and_then(|responses| responses.asked) {
+        Some(answer) => Ok(reply.facts(&format!(r#"{{"result":{}}}"#, answer.get()))),
+        None => Ok(format!(
+            r#"{{"resultType":"input_required","inputRequests":{{"asked":{{"method":{},"params":{params}}}}}}}"#,
+            quote(method)
+        )),
     }
 }
 

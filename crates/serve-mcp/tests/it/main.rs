@@ -1,0 +1,14 @@
+//! The MCP door as its clients meet it: both eras, over HTTP and stdio, with real servers behind it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod bridge;
+mod client;
+mod client_http;
+mod client_stdio;
+mod doors;
+mod flood;
+mod raw;
+mod rig;
+mod sessions;
+mod sse;
+mod wire;
