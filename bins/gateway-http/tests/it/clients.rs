@@ -171,7 +171,7 @@ fn fastmcp_modern() {
 
 /// Takes a client through everything.
 fn speak(kind: Kind, mode: Mode) {
-    let scene = Scene::start();
+    let scene = Scene::start(kind);
     let gateway = &scene.gateway;
     let mut client = Client::new(kind, mode);
     shows_everything(gateway, &mut client);
@@ -242,9 +242,31 @@ fn stays_in_its_session(gateway: &Running, client: &mut Client) {
         assert_eq!((has("mine__echo"), has("time__get_current_time")), (mine, !mine), "{tools:?}");
         let echoed = call(client, "mine__echo", &json!({ "text": "here" }));
         assert_eq!(echoed.as_ref().is_ok_and(|result| text(result) == "here"), mine, "{echoed:?}");
+        if mine && client.kind != Kind::Inspector {
+            is_asked_in_each_of_its_calls(client);
+        }
         client.leave();
     }
     gateway.http(&Request::new("DELETE", &format!("/sessions/{id}"))).ok();
+}
+
+/// Where nobody else is, every question of a server can only be for this client, whichever of its calls it belongs to.
+fn is_asked_in_each_of_its_calls(client: &mut Client) {
+    let calls: Vec<_> = (0..5)
+        .map(|number| {
+            let arguments = json!({ "prompt": format!("number {number}") });
+            json!({ "name": "everything__trigger-sampling-request", "args": arguments })
+        })
+        .collect();
+    client.forget();
+    let results = client.answer(&json!({ "do": "together", "calls": calls }));
+    let results: Vec<_> = results.as_array().expect("results").iter().map(text).collect();
+    assert!(results.len() == 5 && results.iter().all(|result| result.contains("the answer of ")), "{results:?}");
+    let asked: Vec<_> = client.heard("sampling/createMessage").iter().map(ToString::to_string).collect();
+    for number in 0..5 {
+        let mine = format!("number {number}");
+        assert_eq!(asked.iter().filter(|question| question.contains(&mine)).count(), 1, "{asked:?}");
+    }
 }
 
 /// `?session=new`: a client that finds out what it may speak finds that it must begin with `initialize`.
@@ -259,10 +281,7 @@ fn has_a_session_of_its_own(gateway: &Running, client: &mut Client) {
     let everybodys = pid(&gateway.call("patient-modern__whoami", "{}").ok()["result"]["call_tool_result"]);
     assert_ne!(mine, everybodys);
     client.leave();
-    if client.kind != Kind::Inspector {
-        // That one leaves without a word.
-        poll("the number of sessions", || gateway.get("/sessions").ok(), |sessions| sessions["total"] == 0);
-    }
+    poll("the number of sessions", || gateway.get("/sessions").ok(), |sessions| sessions["total"] == 0);
 }
 
 /// A client that is killed has given its calls up.
@@ -285,7 +304,7 @@ fn leaves_nothing_behind(gateway: &Running, mut client: Client) {
 
 impl Scene {
     #[track_caller]
-    fn start() -> Self {
+    fn start(kind: Kind) -> Self {
         let everything = [EverythingHttp::start(), EverythingHttp::start_sse()];
         let place = with_servers(&[
             ("everything", json!({ "command": peer("mcp-server-everything") })),
@@ -298,6 +317,9 @@ impl Scene {
         ]);
         // Lists have several pages, and a client that died is not waited for.
         let place = place.variable("GATEWAY__MCP__PAGE_SIZE", "25").variable("GATEWAY__MCP__RESUME_WINDOW_MS", "300");
+        // The inspector never says that it leaves; with the others it would not be seen that they do.
+        let life = if kind == Kind::Inspector { "1" } else { "3600" };
+        let place = place.variable("GATEWAY__MCP__OWN_SESSION_TTL_SECONDS", life);
         let gateway = place.start(&[]);
         gateway.wait_for(&SERVERS.map(|(name, _)| name));
         Self { gateway, _everything: everything, _place: place }
