@@ -9,6 +9,7 @@ mod listeners;
 mod logging;
 mod mcp;
 mod open_files;
+mod program;
 mod relay;
 mod run;
 mod servers_file;
@@ -22,6 +23,7 @@ pub use config::{
 };
 pub use logging::start_logging;
 pub use mcp::run_mcp;
+pub use program::run_program;
 pub use run::run;
 pub use servers_file::{ServerList, ServersFile};
 pub use watch::Watch;
