@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use bytes::Bytes;
 use gateway_core::{Error, Gateway};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use http_server::{Answer, Caller, HttpDoor, Refusal, check_json_type, read_body, status_of};
 use mcp_wire::{Id, Message, Revision, code};
@@ -95,7 +95,12 @@ impl Rejected {
     pub(crate) fn into_response(self) -> Response<Body> {
         let mut text = Vec::new();
         self.failure.write(&mut text, &self.id);
-        json(self.status, text)
+        let mut response = json(self.status, text);
+        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+            let seconds = self.failure.retry_after_ms().unwrap_or(1000).div_ceil(1000).max(1);
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -191,6 +196,10 @@ pub(crate) fn json(status: StatusCode, text: Vec<u8>) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if status == StatusCode::UNAUTHORIZED {
+        // RFC 9110, 15.5.2: whoever is refused is told how to come in.
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"gateway\""));
+    }
     response
 }
 

@@ -264,6 +264,10 @@ impl Source for Exchange {
         }
         self.poll_questions(task)
     }
+
+    fn is_given_up(&self) -> bool {
+        self.under_way.as_ref().is_some_and(|under_way| under_way.token().is_cancelled())
+    }
 }
 
 impl fmt::Debug for Exchange {

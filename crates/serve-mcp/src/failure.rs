@@ -31,6 +31,7 @@ pub(crate) struct Failure {
     /// The error object of the server that answered with one.
     object: Option<RawJson>,
     kind: ErrorKind,
+    retry_after_ms: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -46,7 +47,7 @@ impl Failure {
     /// A request that is wrong in itself.
     pub(crate) fn new(code: i64, message: impl Into<Cow<'static, str>>) -> Self {
         let kind = if code == code::INTERNAL_ERROR { ErrorKind::Internal } else { ErrorKind::InvalidRequest };
-        Self { code, message: message.into(), data: None, object: None, kind }
+        Self { code, message: message.into(), data: None, object: None, kind, retry_after_ms: None }
     }
 
     /// Params that are not what the method takes.
@@ -106,6 +107,11 @@ impl Failure {
         &self.message
     }
 
+    /// When another attempt makes sense, in milliseconds from now.
+    pub(crate) fn retry_after_ms(&self) -> Option<u64> {
+        self.retry_after_ms
+    }
+
     /// Its code on the wire.
     fn wire_code(&self) -> i64 {
         self.object.as_ref().and_then(code_of).unwrap_or(self.code)
@@ -161,7 +167,14 @@ impl From<Error> for Failure {
             details: error.details().filter(|_| object.is_none()),
         };
         let data = RawJson::from_value(&data).ok();
-        Self { code, message: error.message().to_owned().into(), data, object, kind }
+        Self {
+            code,
+            message: error.message().to_owned().into(),
+            data,
+            object,
+            kind,
+            retry_after_ms: error.retry_after_ms(),
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::session::{Opening, Session};
-use crate::source::{Piece, Source};
+use crate::source::{Piece, Source, first_piece};
 
 /// How long a client should wait before it takes a stream up again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -48,7 +48,7 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     };
     let Incoming { core, sender, head, .. } = incoming;
     let mut exchange = begin(&core, &session, &sender, (id, method, params), head.accepts_events);
-    let first = poll_fn(|task| exchange.poll_piece(task)).await;
+    let first = first_piece(&mut exchange, &core, head.accepts_events).await;
     match first {
         Some(Piece::Last { message: Some(message), .. }) if head.accepts_json => Ok(json(StatusCode::OK, message)),
         first => {
@@ -296,5 +296,9 @@ impl Source for Begun {
             Some(first) => Poll::Ready(Some(first)),
             None => self.exchange.poll_piece(task),
         }
+    }
+
+    fn is_given_up(&self) -> bool {
+        self.exchange.is_given_up()
     }
 }

@@ -1,6 +1,5 @@
 //! Requests of 2026-07-28 over HTTP: each stands alone.
 
-use std::future::poll_fn;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -21,7 +20,7 @@ use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::head::Head;
 use crate::input::RequestState;
-use crate::source::{Piece, Source};
+use crate::source::{Piece, Source, first_piece};
 use crate::sse::EventBody;
 use crate::subscribe;
 
@@ -55,7 +54,7 @@ pub(crate) async fn post(incoming: Incoming, message: Message) -> Result<Respons
     let begun = source(request, id.clone(), caller.draining()).await;
     let mut source = begun.map_err(|failure| Rejected::answering(id, failure))?;
     let first = loop {
-        match poll_fn(|task| source.poll_piece(task)).await {
+        match first_piece(&mut *source, &core, head.accepts_events).await {
             // Where the client reads no stream, there is only the answer.
             Some(Piece::Message(_)) if !head.accepts_events => {}
             first => break first,

@@ -148,8 +148,10 @@ impl Session {
 
     /// The client does not want the answer to this request any more.
     pub(crate) fn cancel(&self, id: &Id) {
-        if let Some(token) = self.lock().under_way.get(id) {
+        let token = self.lock().under_way.get(id).cloned();
+        if let Some(token) = token {
             token.cancel();
+            self.streams.drop_given_up();
         }
     }
 

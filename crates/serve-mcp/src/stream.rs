@@ -119,6 +119,14 @@ impl Streams {
         drop(over);
     }
 
+    /// Ends the streams without a reader whose client wants no more of them: nobody polls these, so they do not
+    /// notice.
+    pub(crate) fn drop_given_up(&self) {
+        let unread: Vec<_> = self.lock().iter().filter_map(|stream| stream.take_given_up()).collect();
+        // Dropped here, without a lock: that cancels them.
+        drop(unread);
+    }
+
     pub(crate) fn end(&self) {
         let all = std::mem::take(&mut *self.lock());
         for stream in all {
@@ -176,6 +184,12 @@ impl Stream {
             before.wake();
         }
         StreamBody { stream: Arc::clone(self), reader, first: Some(first), beat, is_done: false }
+    }
+
+    fn take_given_up(&self) -> Option<Box<dyn Source>> {
+        let mut state = self.lock();
+        let is_over = state.left_at.is_some() && state.source.as_ref().is_some_and(|source| source.is_given_up());
+        if is_over { state.source.take() } else { None }
     }
 
     fn event_id(&self, event: u64) -> String {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use gateway_core::Era;
 use tokio::sync::{Notify, mpsc};
@@ -432,9 +433,9 @@ pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// Asks again and again until it is so.
 pub async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let begun = std::time::Instant::now();
+    let begun = tokio::time::Instant::now();
     while !is_so().await {
         assert!(begun.elapsed() < PATIENCE, "{what} did not come true");
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

@@ -68,7 +68,8 @@ pub async fn send(server: &HttpServer, method: Method, path: &str, headers: &[(&
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let response = server.answer(request.body(Body::from(body.to_owned())).unwrap()).await;
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = in_time("an answer", server.answer(request)).await;
     Answer::of(response)
 }
 

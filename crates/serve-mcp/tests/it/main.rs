@@ -1,6 +1,7 @@
 //! The MCP door as its clients meet it: both eras, over HTTP and stdio, with real servers behind it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod batches;
 mod bridge;
 mod client;
 mod client_http;
@@ -11,4 +12,5 @@ mod raw;
 mod rig;
 mod sessions;
 mod sse;
+mod streams;
 mod wire;

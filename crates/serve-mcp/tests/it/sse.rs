@@ -30,17 +30,12 @@ impl Events {
 
     /// The next event, comments left out; `None` at the end.
     pub async fn next(&mut self) -> Option<Event> {
-        loop {
-            let event = self.next_block().await?;
-            if !event.is_comment {
-                return Some(event);
-            }
-        }
+        in_time("an event", self.next_forever()).await
     }
 
     /// The next block of lines, comments included.
     pub async fn next_block(&mut self) -> Option<Event> {
-        in_time("an event", self.read_block()).await
+        in_time("a block", self.read_block()).await
     }
 
     /// The next event, however long it takes.
