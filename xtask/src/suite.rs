@@ -134,7 +134,7 @@ fn summarise(outcomes: &[Outcome], peers: &Peers, arguments: &[&str]) -> ExitCod
         total.failed += failed.max(u64::from(!succeeded));
         total.skipped += skipped;
     }
-    println!("peers: {} ({})", peers.servers.join(", "), peers.folder.display());
+    println!("peers: {} ({})", peers.pinned.join(", "), peers.folder.display());
     if arguments.is_empty() {
         if total.skipped > 0 {
             println!("tests were skipped, and a skipped test is a failed one");

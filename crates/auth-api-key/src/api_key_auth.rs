@@ -36,12 +36,12 @@ impl Auth for ApiKeyAuth {
         };
         let token = credentials.token.as_ref().filter(|token| !token.expose().is_empty());
         let Some(token) = token else {
-            return Err(refusal("know the caller: this gateway wants its API key"));
+            return Err(refusal("this gateway wants its API key"));
         };
         if digest(token).ct_eq(expected).into() {
             Ok(Principal { id: "api-key".to_owned(), authenticated: true })
         } else {
-            Err(refusal("know the caller: the API key is wrong"))
+            Err(refusal("the API key is wrong"))
         }
     }
 

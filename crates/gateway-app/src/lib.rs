@@ -4,19 +4,26 @@ mod arguments;
 mod assemble;
 mod config;
 mod demo;
+mod failure;
+mod listeners;
 mod logging;
+mod mcp;
 mod open_files;
+mod program;
+mod relay;
 mod run;
 mod servers_file;
 mod signals;
 mod watch;
 
-pub use arguments::Arguments;
+pub use arguments::{Arguments, McpFlags, Program};
 pub use config::{
     Environment, Loaded, LogFormat, LogLevel, LogSettings, Mistake, Mistakes, ResilienceSettings, ServersSettings,
     Settings, load,
 };
 pub use logging::start_logging;
+pub use mcp::run_mcp;
+pub use program::run_program;
 pub use run::run;
 pub use servers_file::{ServerList, ServersFile};
 pub use watch::Watch;

@@ -1,30 +1,29 @@
 //! Running a gateway until somebody stops it.
 
-use std::future::{Future, pending};
-use std::io::{self, Write as _};
-use std::net::SocketAddr;
+use std::future::pending;
 use std::pin::pin;
 use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Error, ErrorKind, Gateway, Result};
+use gateway_core::{Credentials, Gateway, Result};
 use gateway_layers::METRICS_CONTENT_TYPE;
 use http_server::HttpServer;
-use serve_mcp::McpDoor;
+use serve_mcp::{McpDoor, StdioClient};
 use serve_rest::{Metrics, RestDoor};
-use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::assemble::{Assembly, assemble};
 use crate::config::{Loaded, Settings};
+use crate::failure::failure;
+use crate::listeners::Listeners;
 use crate::open_files::raise_open_files_limit;
 use crate::signals::Signals;
 use crate::watch::Watch;
 
 /// The exit status after a second signal, as a shell counts it for one that SIGINT ended.
-const ENDED_AT_ONCE: i32 = 130;
+pub(crate) const ENDED_AT_ONCE: i32 = 130;
 
 /// How long child processes may take to end after their connections have been closed. They need far less.
 const LAST_CHILDREN: Duration = Duration::from_secs(10);
@@ -37,25 +36,50 @@ const LAST_CHILDREN: Duration = Duration::from_secs(10);
 /// # Errors
 /// Where it cannot listen or start; the message reads after "failed to".
 pub async fn run(loaded: Loaded) -> Result<()> {
+    run_doors(loaded, Doors::RestAndMcp).await
+}
+
+/// The ways to reach a gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doors {
+    /// REST, and MCP at `/mcp`.
+    RestAndMcp,
+    /// Only MCP at `/mcp`.
+    Mcp,
+    /// MCP over standard input and output, for one client.
+    Stdio,
+}
+
+/// The same with a choice of doors. Over standard input and output it ends with its input, too.
+pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     // Before anything that takes time: a signal counts from here on.
     let mut signals = Signals::new().map_err(|error| failure("wait for signals", error))?;
     let Loaded { settings, .. } = &loaded;
     raise_open_files_limit(settings);
-    let listener = listen(settings.address).await?;
-    let second = listen_beside(settings, &listener).await?;
+    let listeners = match doors {
+        Doors::Stdio => None,
+        Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
+    };
     let Assembly { gateway, metrics, stdio } = assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
     report(&loaded);
-    announce(&listener).map_err(|error| failure("say where it listens", error))?;
-
-    let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
-    let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
-    let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
     let stop = CancellationToken::new();
-    let serve = |listener| http_server::serve(listener, server.clone(), stop.clone(), settings.grace);
     let serving = async {
-        let (served, ()) = tokio::join!(serve_all(serve(listener), second.map(serve), &stop), mcp.tend(&stop));
-        served
+        let Some(listeners) = listeners else { return serve_stdin(settings, &mcp, &stop).await };
+        listeners.announce()?;
+        let server = if doors == Doors::Mcp {
+            HttpServer::new(settings.server.clone(), Arc::new(mcp.clone()))
+        } else {
+            let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
+            let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+            HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()))
+        };
+        listeners.serve(&server, &stop, settings.grace).await
+    };
+    // Whatever ends the serving ends what is tended, too.
+    let serving = async {
+        let served = async { serving.await.inspect(|()| stop.cancel()).inspect_err(|_| stop.cancel()) };
+        tokio::join!(served, mcp.tend(&stop)).0
     };
     let mut serving = pin!(serving);
     let served = tokio::select! {
@@ -76,7 +100,7 @@ pub async fn run(loaded: Loaded) -> Result<()> {
         if timeout(LAST_CHILDREN, stdio.drained()).await.is_err() {
             tracing::warn!("some child processes have not ended yet; they get SIGKILL with the gateway");
         }
-        served.map_err(|error| failure("serve", error))
+        served
     };
     tokio::select! {
         stopped = stopping => stopped?,
@@ -90,57 +114,13 @@ pub async fn run(loaded: Loaded) -> Result<()> {
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
-        let hint = match error.kind() {
-            io::ErrorKind::AddrInUse => "; choose another port with --port, or 0 for a free one",
-            _ => "",
-        };
-        let message = format!("listen on {address}: {error}{hint}");
-        Error::new(ErrorKind::Unavailable, message).with_source(error)
-    })
-}
-
-/// The listener on the second address, with the port of `first`. Where another program has that port there,
-/// clients that ask for `localhost` would tell it what they mean for us, the key included: better not to start.
-async fn listen_beside(settings: &Settings, first: &TcpListener) -> Result<Option<TcpListener>> {
-    let Some(ip) = settings.second_address else { return Ok(None) };
-    let port = first.local_addr().map_err(|error| failure("say where it listens", error))?.port();
-    match TcpListener::bind((ip, port)).await {
-        Ok(listener) => Ok(Some(listener)),
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse && settings.address.port() != 0 => {
-            let address = SocketAddr::new(ip, port);
-            let hint = "choose another port with --port, or listen on one address with --host 127.0.0.1";
-            let message = format!("listen on {address}, which localhost means, too: {error}; {hint}");
-            Err(Error::new(ErrorKind::Unavailable, message).with_source(error))
-        }
-        Err(error) => {
-            tracing::debug!(%error, "not listening on {ip}");
-            Ok(None)
-        }
-    }
-}
-
-/// Serves on both until both have ended. One that fails stops the other.
-async fn serve_all<F: Future<Output = io::Result<()>>>(
-    first: F,
-    second: Option<F>,
-    stop: &CancellationToken,
-) -> io::Result<()> {
-    let or_stop = async |serving: F| serving.await.inspect_err(|_| stop.cancel());
-    let second = async {
-        match second {
-            Some(second) => or_stop(second).await,
-            None => Ok(()),
-        }
-    };
-    let (first, second) = tokio::join!(or_stop(first), second);
-    first.and(second)
-}
-
-/// The line that scripts and tests wait for.
-fn announce(listener: &TcpListener) -> io::Result<()> {
-    writeln!(io::stderr().lock(), "listening on http://{}", listener.local_addr()?)
+/// Serves the one client at standard input and output. It started this process, so it may do what the process may.
+async fn serve_stdin(settings: &Settings, door: &McpDoor, stop: &CancellationToken) -> Result<()> {
+    let credentials = Credentials { token: settings.api_key.clone(), local: true };
+    let client = StdioClient { credentials, ..StdioClient::default() };
+    let ends = (tokio::io::stdin(), tokio::io::stdout());
+    let served = serve_mcp::serve_stdio(door, client, ends, stop, settings.grace).await;
+    served.map_err(|error| failure("serve standard input and output", error))
 }
 
 /// What somebody who looks after the gateway should know at its start.
@@ -155,6 +135,11 @@ fn report(loaded: &Loaded) {
     for mistake in list.mistakes().0 {
         tracing::error!("{mistake}");
     }
+    report_access(settings);
+}
+
+/// Who may call, where that may surprise.
+pub(crate) fn report_access(settings: &Settings) {
     if settings.api_key.is_none() && !settings.address.ip().to_canonical().is_loopback() {
         tracing::warn!(
             "everybody who reaches {} may run every tool (server.insecure_bind); set GATEWAY_API_KEY",
@@ -180,8 +165,4 @@ async fn follow(loaded: &Loaded, gateway: &Gateway) {
         }
     }
     pending().await
-}
-
-fn failure(what: &str, error: io::Error) -> Error {
-    Error::new(ErrorKind::Internal, format!("{what}: {error}")).with_source(error)
 }

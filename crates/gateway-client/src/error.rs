@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[non_exhaustive]
 pub enum Error {
     /// The gateway answered that it will not or cannot.
-    #[error("the gateway answered {}: {}", .0.status, .0.message)]
+    #[error("the gateway answered{}: {}", shown(.0.status), .0.message)]
     Refused(Box<Problem>),
     /// The gateway was not reached, or the connection broke.
     #[error("the gateway cannot be asked")]
@@ -40,6 +40,11 @@ pub struct Problem {
     pub details: Option<Box<RawValue>>,
     /// In how many seconds another attempt makes sense.
     pub retry_after_seconds: Option<u64>,
+}
+
+/// A status with a space before it; nothing for a failure at the end of an event stream, which has none.
+fn shown(status: u16) -> String {
+    if status == 0 { String::new() } else { format!(" {status}") }
 }
 
 impl Error {

@@ -214,7 +214,8 @@ async fn linger(mut stream: TcpStream, killed: &CancellationToken) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let mut rest = [0; 4096];
+    // On the heap, so that a connection is not larger by it all its life.
+    let mut rest = vec![0; 4096];
     let drained = async { while stream.read(&mut rest).await.is_ok_and(|read| read > 0) {} };
     tokio::select! {
         () = drained => {}

@@ -11,7 +11,7 @@
 //! * [`listen_params`] asks a modern server to tell when its lists change.
 //! * [`upstream_error`] turns a JSON-RPC error into the gateway's.
 //! * For transports over HTTP: [`HttpTarget`] reads a server's address, [`header`] has the header rules,
-//!   [`http_refusal`] says what a status means, [`sse`] takes event streams apart.
+//!   [`http_refusal`] and [`means_lost_session`] say what a status means, [`sse`] takes event streams apart.
 
 mod envelope;
 mod error;
@@ -31,9 +31,9 @@ pub use envelope::{Id, Message, Outcome, RpcError, cancelled_id};
 pub use error::{code, upstream_error};
 pub use handshake::{ClientIdentity, Exchange, shake_hands};
 pub use meta::Meta;
-pub use object::{Object, with_member, without_members};
+pub use object::{Object, with_member, without_member, without_members};
 pub use pending::{Pending, Ticket};
-pub use refusal::http_refusal;
+pub use refusal::{http_refusal, means_lost_session};
 pub use subscription::{announces_tool_changes, listen_params};
 pub use target::HttpTarget;
 pub use version::Revision;

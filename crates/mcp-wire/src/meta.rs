@@ -68,7 +68,7 @@ impl Meta {
         if self.is_empty() || !params.is_object() {
             return out.extend_from_slice(text.as_bytes());
         }
-        let found = if may_have(text, "_meta") { members(text) } else { Vec::new() };
+        let found = if may_have(text.as_bytes(), "_meta") { members(text) } else { Vec::new() };
         let mut metas = found.iter().filter(|member| member.name == "_meta");
         let Some(meta) = metas.next_back() else {
             return self.write_first(out, text);

@@ -64,35 +64,32 @@ impl Object {
             write_member(&mut out, name, value.as_str());
         }
         out.push(b'}');
-        (out.len() > 2).then(|| written(out))
+        (out.len() > 2).then(|| RawJson::assembled(out))
     }
 }
 
 /// `object` with the member `name` set to `value`, which is JSON text: in its place where it was there, else
 /// as the first one.
 pub fn with_member(object: &RawJson, name: &str, value: &str) -> RawJson {
-    let text = object.as_str();
     if !object.is_object() {
         return object.clone();
     }
-    let found = if may_have(text, name) { members(text) } else { Vec::new() };
+    let bytes = object.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len() + name.len() + value.len() + 8);
+    if !may_have(bytes, name) {
+        write_first(&mut out, name, value, bytes);
+        return RawJson::assembled(out);
+    }
+    let text = object.as_str();
+    let found = members(text);
     let mut same = found.iter().filter(|member| member.name == name);
-    let mut out = Vec::with_capacity(text.len() + name.len() + value.len() + 8);
     match (same.next(), same.next()) {
         (Some(only), None) => {
-            out.extend_from_slice(&text.as_bytes()[..only.value.start]);
+            out.extend_from_slice(&bytes[..only.value.start]);
             out.extend_from_slice(value.as_bytes());
-            out.extend_from_slice(&text.as_bytes()[only.value.end..]);
+            out.extend_from_slice(&bytes[only.value.end..]);
         }
-        (None, _) => {
-            out.push(b'{');
-            write_member(&mut out, name, value);
-            let rest = &text[1..];
-            if !rest.trim_start().starts_with('}') {
-                out.push(b',');
-            }
-            out.extend_from_slice(rest.as_bytes());
-        }
+        (None, _) => write_first(&mut out, name, value, bytes),
         (Some(_), Some(_)) => {
             out.push(b'{');
             write_member(&mut out, name, value);
@@ -103,15 +100,52 @@ pub fn with_member(object: &RawJson, name: &str, value: &str) -> RawJson {
             out.push(b'}');
         }
     }
-    written(out)
+    RawJson::assembled(out)
+}
+
+/// Writes an object that does not have the member `name` with it in front.
+fn write_first(out: &mut Vec<u8>, name: &str, value: &str, object: &[u8]) {
+    out.push(b'{');
+    write_member(out, name, value);
+    let rest = &object[1..];
+    if !rest.trim_ascii_start().starts_with(b"}") {
+        out.push(b',');
+    }
+    out.extend_from_slice(rest);
+}
+
+/// `object` without the member `name`.
+pub fn without_member(object: &RawJson, name: &str) -> RawJson {
+    without_first(object, name).unwrap_or_else(|| without_members(object, &[name]))
+}
+
+/// The same where the member is a plain text, stands first and its name nowhere else: most servers write
+/// `resultType` so, and the rest of a large result is copied without being read.
+fn without_first(object: &RawJson, name: &str) -> Option<RawJson> {
+    let bytes = object.as_bytes();
+    let after_name = bytes.strip_prefix(b"{\"")?.strip_prefix(name.as_bytes())?.strip_prefix(b"\":\"")?;
+    let end = memchr::memchr2(b'"', b'\\', after_name).filter(|&end| after_name[end] == b'"')?;
+    let rest = &after_name[end + 1..];
+    if may_have(rest, name) {
+        return None;
+    }
+    let rest = match rest.first()? {
+        b',' => &rest[1..],
+        b'}' => rest,
+        _ => return None,
+    };
+    let mut out = Vec::with_capacity(rest.len() + 1);
+    out.push(b'{');
+    out.extend_from_slice(rest);
+    Some(RawJson::assembled(out))
 }
 
 /// `object` without the members of these names.
 pub fn without_members(object: &RawJson, names: &[&str]) -> RawJson {
-    let text = object.as_str();
-    if !object.is_object() || !names.iter().any(|name| may_have(text, name)) {
+    if !object.is_object() || !names.iter().any(|name| may_have(object.as_bytes(), name)) {
         return object.clone();
     }
+    let text = object.as_str();
     let found = members(text);
     if !found.iter().any(|member| names.contains(&member.name.as_str())) {
         return object.clone();
@@ -125,11 +159,7 @@ pub fn without_members(object: &RawJson, names: &[&str]) -> RawJson {
         member.write(&mut out, text);
     }
     out.push(b'}');
-    written(out)
-}
-
-fn written(text: Vec<u8>) -> RawJson {
-    RawJson::parse(text).expect("parts that are JSON make JSON")
+    RawJson::assembled(out)
 }
 
 fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
@@ -140,8 +170,8 @@ fn write_member(out: &mut Vec<u8>, name: &str, value: &str) {
 
 /// Whether a member of this name could be in the object. A hit may lie deeper inside or in a text, so it needs
 /// a closer look; so does any `\u` escape, which could spell the name.
-pub(crate) fn may_have(text: &str, name: &str) -> bool {
-    memmem::find(text.as_bytes(), name.as_bytes()).is_some() || memmem::find(text.as_bytes(), b"\\u").is_some()
+pub(crate) fn may_have(text: &[u8], name: &str) -> bool {
+    memmem::find(text, name.as_bytes()).is_some() || memmem::find(text, b"\\u").is_some()
 }
 
 /// One member of an object: its name, decoded, and where its value stands in the text.
@@ -210,6 +240,22 @@ mod tests {
         check(r#"{"b":{"n":1}}"#, r#"{"n":7,"b":{"n":1}}"#);
         check(r#"{"\u006e":1}"#, r#"{"\u006e":7}"#);
         check(r#"{"n":1,"a":2.0,"n":3}"#, r#"{"n":7,"a":2.0}"#);
+        check("[1]", "[1]");
+    }
+
+    #[test]
+    fn one_member_is_left_out() {
+        let check = |input: &str, expected: &str| {
+            assert_eq!(without_member(&raw(input), "n").as_str(), expected, "{input}");
+        };
+        check(r#"{"n":"x","a" : 1.0}"#, r#"{"a" : 1.0}"#);
+        check(r#"{"n":"x"}"#, "{}");
+        check(r#"{"n":"x" , "a":1}"#, r#"{"a":1}"#);
+        check(r#"{"n":"x","a":"n"}"#, r#"{"a":"n"}"#);
+        check(r#"{"n":"x\"","a":1}"#, r#"{"a":1}"#);
+        check(r#"{"n":"x","n":"y","a":1}"#, r#"{"a":1}"#);
+        check(r#"{"n":7,"a":1}"#, r#"{"a":1}"#);
+        check(r#"{"a":{"n":1}}"#, r#"{"a":{"n":1}}"#);
         check("[1]", "[1]");
     }
 

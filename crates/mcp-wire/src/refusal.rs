@@ -4,6 +4,8 @@ use gateway_core::{Error, ErrorKind, Retry};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 
+use crate::{RpcError, code};
+
 /// The error for a request that a server refused with this status, without a word of JSON-RPC. `endpoint`
 /// says what was looked for at its URL: `Streamable HTTP`.
 pub fn http_refusal(endpoint: &str, status: StatusCode, headers: &HeaderMap) -> Error {
@@ -40,6 +42,20 @@ pub fn http_refusal(endpoint: &str, status: StatusCode, headers: &HeaderMap) -> 
     }
 }
 
+/// Whether a server says by this status, and by the error in its body, that it does not know our session: 404 by
+/// the protocol, and 400 with such a text by the many servers made after the TypeScript SDK's example.
+pub fn means_lost_session(status: StatusCode, said: Option<&RpcError>) -> bool {
+    match (status, said) {
+        (StatusCode::NOT_FOUND, None) => true,
+        (StatusCode::NOT_FOUND, Some(said)) => said.code != code::METHOD_NOT_FOUND,
+        (StatusCode::BAD_REQUEST, Some(said)) => {
+            !matches!(said.code, code::INVALID_PARAMS | code::METHOD_NOT_FOUND)
+                && said.message.to_ascii_lowercase().contains("session")
+        }
+        _ => false,
+    }
+}
+
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
@@ -72,5 +88,23 @@ mod tests {
         check(503, ErrorKind::Unavailable, Retry::IfIdempotent, Some(7000), "503");
         let error = http_refusal("Old", StatusCode::FOUND, &HeaderMap::new());
         assert!(error.message().contains("an unknown place"), "{error}");
+    }
+
+    #[test]
+    fn a_lost_session_is_told_from_other_refusals() {
+        let check = |status: u16, said: Option<(i64, &str)>, expected: bool| {
+            let raw = gateway_core::RawJson::empty_object();
+            let said = said.map(|(code, message)| RpcError { code, message: message.to_owned(), raw });
+            let status = StatusCode::from_u16(status).expect("a status");
+            assert_eq!(means_lost_session(status, said.as_ref()), expected, "{status} {said:?}");
+        };
+        check(404, None, true);
+        check(404, Some((-32001, "Session not found")), true);
+        check(404, Some((code::METHOD_NOT_FOUND, "Method not found")), false);
+        check(400, Some((-32000, "Bad Request: No valid session ID provided")), true);
+        check(400, Some((code::INVALID_PARAMS, "the session argument is missing")), false);
+        check(400, Some((-32000, "Bad Request")), false);
+        check(400, None, false);
+        check(401, Some((-32000, "session")), false);
     }
 }

@@ -12,6 +12,9 @@ use serde::Deserialize;
 use crate::config::Expose;
 
 pub(crate) const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+/// A session of the gateway that does not exist yet.
+pub(crate) const NEW_SESSION: &str = "new";
+
 const META_CLIENT: &str = "io.modelcontextprotocol/clientInfo";
 const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 const META_LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";

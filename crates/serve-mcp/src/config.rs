@@ -17,6 +17,9 @@ pub struct McpConfig {
     pub page_size: usize,
     /// Life of a legacy session without use, in milliseconds.
     pub session_ttl_ms: u64,
+    /// The same for a session that has servers of its own, which cost processes: a client that went away without
+    /// a word leaves them running for so long. One that comes back later initializes again.
+    pub own_session_ttl_ms: u64,
     /// Most legacy sessions at once.
     pub max_sessions: usize,
     /// A silent stream gets a comment this often, in milliseconds.
@@ -79,6 +82,7 @@ impl Default for McpConfig {
             binding: Binding::default(),
             page_size: 1000,
             session_ttl_ms: 60 * 60 * 1000,
+            own_session_ttl_ms: 5 * 60 * 1000,
             max_sessions: 10_000,
             keep_alive_ms: 15_000,
             resume_window_ms: 10_000,
@@ -93,6 +97,10 @@ impl Default for McpConfig {
 impl McpConfig {
     pub(crate) fn session_ttl(&self) -> Duration {
         Duration::from_millis(self.session_ttl_ms)
+    }
+
+    pub(crate) fn own_session_ttl(&self) -> Duration {
+        Duration::from_millis(self.own_session_ttl_ms.min(self.session_ttl_ms))
     }
 
     pub(crate) fn keep_alive(&self) -> Duration {

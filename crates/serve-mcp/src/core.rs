@@ -1,9 +1,10 @@
 //! What all requests of a door share.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Gateway, Listener, RawJson};
+use gateway_core::{Gateway, Listener, RawJson, Secret};
 use mcp_wire::Object;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
@@ -29,6 +30,8 @@ pub(crate) struct Core {
     pub(crate) sessions: Sessions,
     pub(crate) parking: Parking,
     pulse: watch::Sender<Pulse>,
+    /// Makes numbers that nobody outside can choose.
+    hashes: RandomState,
 }
 
 /// What all open streams wait for, in one place, so that none needs a timer or a task of its own.
@@ -69,7 +72,15 @@ impl Core {
     pub(crate) fn new(gateway: Gateway, config: McpConfig) -> Self {
         let sessions = Sessions::new(&config);
         let parking = Parking::new(config.input_window());
-        Self { gateway, config, sessions, parking, pulse: watch::Sender::default() }
+        Self { gateway, config, sessions, parking, pulse: watch::Sender::default(), hashes: RandomState::new() }
+    }
+
+    /// Who all modern requests with this session of the gateway come from: a session that a client names is
+    /// nobody else's. Without one, nothing says which requests belong together.
+    pub(crate) fn identity_of(&self, sender: &Sender) -> Option<u64> {
+        let session = sender.session_id.as_ref()?;
+        let token = sender.credentials.token.as_ref().map(Secret::expose);
+        Some(self.hashes.hash_one((session, token)))
     }
 
     pub(crate) fn pulse(&self) -> watch::Receiver<Pulse> {

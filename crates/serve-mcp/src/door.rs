@@ -53,7 +53,7 @@ impl McpDoor {
 
 impl HttpDoor for McpDoor {
     fn serves(&self, path: &str) -> bool {
-        path == PATH
+        is_ours(path)
     }
 
     fn answer(&self, caller: Caller, request: Request<Body>) -> Answer<'_> {
@@ -119,6 +119,11 @@ impl From<Error> for Rejected {
 
 async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Result<Response<Body>, Rejected> {
     let (parts, body) = request.into_parts();
+    if !is_ours(parts.uri.path()) {
+        // Where no other door takes the rest.
+        let failure = Failure::new(code::INVALID_REQUEST, format!("there is nothing here; MCP is at {PATH}"));
+        return Err(Rejected::new(StatusCode::NOT_FOUND, failure));
+    }
     let head =
         Head::of(&parts.headers, &parts.uri).map_err(|failure| Rejected::new(StatusCode::BAD_REQUEST, failure))?;
     let session_id = head.gateway_session.clone().or_else(|| caller.session_id.clone());
@@ -141,6 +146,11 @@ async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Resu
             Ok(response)
         }
     }
+}
+
+/// Many write the address with a slash at its end.
+fn is_ours(path: &str) -> bool {
+    path.strip_suffix('/').unwrap_or(path) == PATH
 }
 
 async fn post(incoming: Incoming, text: Bytes) -> Result<Response<Body>, Rejected> {

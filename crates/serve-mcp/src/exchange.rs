@@ -10,7 +10,7 @@ use mcp_wire::{Id, Meta, write_notification, write_result};
 use tokio::sync::mpsc;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use crate::client::{Client, Sender};
+use crate::client::Client;
 use crate::core::{Core, Request};
 use crate::failure::Failure;
 use crate::methods;
@@ -35,7 +35,7 @@ pub(crate) struct Exchange {
     /// Its place among the session's requests.
     under_way: Option<UnderWay>,
     /// What must be the same where a client comes back to it.
-    identity: Identity,
+    identity: Option<Identity>,
 }
 
 struct Heard {
@@ -67,15 +67,16 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    pub(crate) fn of(request: &Request, sender: &Sender) -> Self {
-        let params = &request.params;
-        Self {
+    /// That of a modern request; a legacy one is never repeated.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let Request { sender, params, .. } = request;
+        request.client.is_modern().then(|| Self {
             token: sender.credentials.token.clone(),
             session_id: sender.session_id.clone(),
             method: request.method.clone(),
             about: params.get("name").or_else(|| params.get("uri")).cloned(),
             arguments: params.get("arguments").cloned(),
-        }
+        })
     }
 }
 
@@ -92,7 +93,7 @@ impl Exchange {
             Heard { notifications: ends.notifications, questions: ends.questions }
         });
         let session = request.session.clone();
-        let identity = Identity::of(&request, &request.sender);
+        let identity = Identity::of(&request);
         let work: Work = Box::pin(methods::respond(request));
         Self {
             id,
@@ -124,7 +125,7 @@ impl Exchange {
             asked: Vec::new(),
             cancelled: None,
             under_way: None,
-            identity: Identity::of(request, &request.sender),
+            identity: Identity::of(request),
         }
     }
 
@@ -142,8 +143,8 @@ impl Exchange {
         self
     }
 
-    pub(crate) fn identity(&self) -> &Identity {
-        &self.identity
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.identity.as_ref()
     }
 
     /// The message that a notification of the server becomes.
@@ -271,6 +272,6 @@ impl Source for Exchange {
 
 impl fmt::Debug for Exchange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exchange").field("id", &self.id).field("method", &self.identity.method).finish_non_exhaustive()
+        f.debug_struct("Exchange").field("id", &self.id).finish_non_exhaustive()
     }
 }

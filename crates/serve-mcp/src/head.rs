@@ -32,40 +32,33 @@ impl Head {
     /// Reads headers and URL.
     ///
     /// # Errors
-    /// Where the URL asks for an exposure that does not exist.
+    /// Where a header is repeated, or the URL asks for an exposure that does not exist.
     pub(crate) fn of(headers: &HeaderMap, uri: &Uri) -> Result<Self, Failure> {
-        // Where a header is repeated its values are one list (RFC 9110, 5.3), which is nothing that is known here:
-        // somebody on the way may go by another of them than the gateway.
-        let text = |name: &str| {
-            let values: Option<Vec<_>> = headers.get_all(name).iter().map(|value| value.to_str().ok()).collect();
-            values.filter(|values| !values.is_empty()).map(|values| values.join(", ").trim().to_owned())
-        };
-        let mut head = Self {
-            session_id: text(header::SESSION_ID),
-            version: text(header::PROTOCOL_VERSION),
-            method: text(header::METHOD),
-            name: text(header::NAME),
-            last_event_id: text(header::LAST_EVENT_ID),
-            params: headers
-                .iter()
-                .filter_map(|(name, value)| {
-                    let name = name.as_str().strip_prefix(header::PARAM_PREFIX)?;
-                    Some((name.to_owned(), value.to_str().ok()?.trim().to_owned()))
-                })
-                .collect(),
-            ..Self::default()
-        };
-        for range in
-            headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','))
-        {
-            let mut parts = range.split(';').map(str::trim);
-            let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
-            if parts.any(|parameter| matches!(parameter, "q=0" | "q=0.0")) {
-                continue;
+        let mut head = Self::default();
+        for (name, value) in headers {
+            // One that is no text says nothing that could be meant.
+            let text = value.to_str().unwrap_or_default().trim();
+            let single = match name.as_str() {
+                "accept" => {
+                    head.accept(text);
+                    continue;
+                }
+                header::SESSION_ID => &mut head.session_id,
+                header::PROTOCOL_VERSION => &mut head.version,
+                header::METHOD => &mut head.method,
+                header::NAME => &mut head.name,
+                header::LAST_EVENT_ID => &mut head.last_event_id,
+                other => {
+                    if let Some(param) = other.strip_prefix(header::PARAM_PREFIX) {
+                        head.params.push((param.to_owned(), text.to_owned()));
+                    }
+                    continue;
+                }
+            };
+            // Whoever stands before the gateway may believe the other one.
+            if single.replace(text.to_owned()).is_some() {
+                return Err(Failure::new(code::INVALID_REQUEST, format!("the header {name} is there more than once")));
             }
-            let is_any = kind == "*/*";
-            head.accepts_json |= is_any || matches!(kind.as_str(), "application/json" | "application/*");
-            head.accepts_events |= is_any || matches!(kind.as_str(), "text/event-stream" | "text/*");
         }
         // Simple clients send no Accept and read JSON.
         head.accepts_json |= !headers.contains_key(ACCEPT);
@@ -80,6 +73,19 @@ impl Head {
             }
         }
         Ok(head)
+    }
+
+    fn accept(&mut self, ranges: &str) {
+        for range in ranges.split(',') {
+            let (kind, parameters) = range.split_once(';').unwrap_or((range, ""));
+            if parameters.split(';').any(|parameter| matches!(parameter.trim(), "q=0" | "q=0.0")) {
+                continue;
+            }
+            let is = |known: &str| kind.trim().eq_ignore_ascii_case(known);
+            let is_any = is("*/*");
+            self.accepts_json |= is_any || is("application/json") || is("application/*");
+            self.accepts_events |= is_any || is("text/event-stream") || is("text/*");
+        }
     }
 
     /// Whether a modern request's headers say what its body says (2026-07-28, "Standard Request Headers").

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use gateway_core::{Context, Era, Gateway, Listener, RawJson, Result, Server, ToolCall};
-use mcp_wire::{Object, with_member, without_members};
+use mcp_wire::{Object, with_member, without_member};
 use uuid::Uuid;
 
 use crate::client::Client;
@@ -73,10 +73,9 @@ pub(crate) async fn in_rounds(request: &Request, errand: &Errand<'_>, params: Ra
         if reply.era == Era::Legacy {
             return Ok(reply.result);
         }
-        let result = Object::of(&reply.result);
-        if result.text("resultType").as_deref() != Some("input_required") {
-            return Ok(without_members(&reply.result, &["resultType"]));
-        }
+        let Some(result) = input_required(&reply.result) else {
+            return Ok(without_member(&reply.result, "resultType"));
+        };
         let listener = request.listener.as_ref().ok_or_else(|| needs_stream(&reply))?;
         let responses = ask(listener, result.get("inputRequests")).await?;
         round = with_member(&params, "inputResponses", responses.as_str());
@@ -90,10 +89,22 @@ pub(crate) async fn in_rounds(request: &Request, errand: &Errand<'_>, params: Ra
     ))
 }
 
+/// The members of a result that asks for input; `None` for any other.
+fn input_required(result: &RawJson) -> Option<Object> {
+    const INPUT_REQUIRED: &str = "input_required";
+    // Most results are not read at all.
+    memchr::memmem::find(result.as_bytes(), INPUT_REQUIRED.as_bytes())?;
+    let result = Object::of(result);
+    (result.text("resultType").as_deref() == Some(INPUT_REQUIRED)).then_some(result)
+}
+
 /// A modern client gets what a modern server said; its state carries which server it belongs to.
 fn for_modern(reply: Reply) -> RawJson {
     if reply.era == Era::Legacy {
         return with_member(&reply.result, "resultType", "\"complete\"");
+    }
+    if reply.result.as_bytes().starts_with(br#"{"resultType":"complete""#) {
+        return reply.result;
     }
     let result = Object::of(&reply.result);
     match (result.text("resultType"), result.text("requestState")) {

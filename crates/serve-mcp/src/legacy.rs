@@ -13,7 +13,7 @@ use http::{HeaderValue, Response, StatusCode};
 use mcp_wire::{Id, Message, Object, Revision, cancelled_id, code, header};
 
 use crate::beat::Beat;
-use crate::client::{Meta, Sender};
+use crate::client::{Meta, NEW_SESSION, Sender};
 use crate::config::{Binding, Expose};
 use crate::core::{Core, Request};
 use crate::describe;
@@ -169,15 +169,13 @@ pub(crate) async fn opening(
     params: &RawJson,
     expose: Expose,
 ) -> gateway_core::Result<Opening> {
-    /// A session of the gateway that does not exist yet.
-    const NEW: &str = "new";
     let params = Object::of(params);
     let wanted = params.text("protocolVersion").and_then(|version| Revision::parse(&version));
     let revision = wanted.filter(|revision| *revision != Revision::MODERN).unwrap_or(Revision::LATEST_LEGACY);
     let capabilities = params.get("capabilities").filter(|capabilities| capabilities.is_object());
     let profile = ClientProfile::new(capabilities.map_or_else(RawJson::empty_object, RawJson::detached));
     let owns_gateway_session = match &sender.session_id {
-        Some(id) => id == NEW,
+        Some(id) => id == NEW_SESSION,
         None => core.config.binding == Binding::Own,
     };
     let context = if owns_gateway_session {

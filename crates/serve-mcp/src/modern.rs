@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use crate::beat::Beat;
-use crate::client::{Client, Meta, Sender};
+use crate::client::{Client, Meta, NEW_SESSION, Sender};
 use crate::config::Expose;
 use crate::core::{Core, Request};
 use crate::describe::supported_versions;
 use crate::door::{Incoming, Rejected, empty, events, is_legacy_version, json as json_response};
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, Identity};
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::head::Head;
@@ -94,8 +94,8 @@ fn begin(request: Request, id: Id) -> Exchange {
         Ok(_) => return Exchange::begin(request, id, true),
         Err(failure) => return Exchange::settled(&request, id, Err(failure)),
     };
-    let identity = crate::exchange::Identity::of(&request, &request.sender);
-    match request.core.parking.take(&parked, |exchange| *exchange.identity() == identity) {
+    let identity = Identity::of(&request);
+    match request.core.parking.take(&parked, |exchange| exchange.identity() == identity.as_ref()) {
         Err(failure) => Exchange::settled(&request, id, Err(failure)),
         Ok(parked) => {
             let (exchange, unanswered) = parked.answer(&request.params);
@@ -126,7 +126,16 @@ pub(crate) fn read(
     if let Some(head) = head {
         head.check(revision.as_str(), &method, params)?;
     }
-    let client = Client { revision, profile: ClientProfile::new(capabilities), log_level: meta.log_level, expose };
+    if sender.session_id.as_deref() == Some(NEW_SESSION) {
+        return Err(Failure::invalid(
+            "`session=new` belongs to `initialize`; a client of this revision names a session of POST /sessions/create",
+        ));
+    }
+    let profile = match core.identity_of(&sender) {
+        Some(identity) => ClientProfile::known_as(identity, capabilities),
+        None => ClientProfile::new(capabilities),
+    };
+    let client = Client { revision, profile, log_level: meta.log_level, expose };
     Ok(Request {
         core: Arc::clone(core),
         client: Arc::new(client),

@@ -15,6 +15,7 @@ pub(crate) struct Sessions {
     live: DashMap<String, Arc<Session>>,
     max: usize,
     ttl: Duration,
+    own_ttl: Duration,
     resume_window: Duration,
 }
 
@@ -24,6 +25,7 @@ impl Sessions {
             live: DashMap::new(),
             max: config.max_sessions,
             ttl: config.session_ttl(),
+            own_ttl: config.own_session_ttl(),
             resume_window: config.resume_window(),
         }
     }
@@ -65,7 +67,8 @@ impl Sessions {
         let mut over = Vec::new();
         self.live.retain(|_, session| {
             session.streams.tidy(self.resume_window);
-            let is_over = session.is_over(self.ttl);
+            let ttl = if session.owned_context().is_some() { self.own_ttl } else { self.ttl };
+            let is_over = session.is_over(ttl);
             if is_over {
                 over.push(Arc::clone(session));
             }

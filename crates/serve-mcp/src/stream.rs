@@ -87,12 +87,13 @@ impl Streams {
         stream
     }
 
-    /// The stream that an event id names, and the number of the event; `None` for an id that is none of ours.
+    /// The stream that an event id names, and the number of the event; `None` for an id that is none of ours, and
+    /// for a stream that has ended with this event: told that there is nothing more, its client would ask for ever.
     pub(crate) fn find(&self, event_id: &str) -> Option<(Arc<Stream>, u64)> {
         let (number, event) = event_id.split_once('-')?;
         let (number, event): (u64, u64) = (number.parse().ok()?, event.parse().ok()?);
         let live = self.lock();
-        let stream = live.iter().find(|stream| stream.number == number)?;
+        let stream = live.iter().find(|stream| stream.number == number && stream.goes_on_after(event))?;
         Some((Arc::clone(stream), event))
     }
 
@@ -193,6 +194,11 @@ impl Stream {
 
     fn event_id(&self, event: u64) -> String {
         format!("{}-{event}", self.number)
+    }
+
+    fn goes_on_after(&self, event: u64) -> bool {
+        let state = self.lock();
+        state.source.is_some() || state.last_event > event
     }
 
     fn is_ended(&self) -> bool {

@@ -9,7 +9,7 @@ use gateway_core::{Era, Error, ErrorKind, Listener, Notification, RawJson, Resul
 use http::Request;
 use http_body_util::Full;
 use mcp_wire::sse::Parser;
-use mcp_wire::{Id, Message, Outcome, Pending, cancelled_id, code, upstream_error, write_answer};
+use mcp_wire::{Id, Message, Outcome, Pending, cancelled_id, means_lost_session, upstream_error, write_answer};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -330,7 +330,7 @@ impl Link {
             Ok(Message::Response { outcome: Err(said), .. }) => Some(said),
             _ => None,
         };
-        if speech.has_session() && means_lost_session(status.as_u16(), said.as_ref()) {
+        if speech.has_session() && means_lost_session(status, said.as_ref()) {
             let lost = error::session_lost();
             self.lose(lost.duplicate());
             return lost;
@@ -354,20 +354,6 @@ impl Link {
     ) -> Result<RawJson> {
         let answer = self.pool.send(request, written).await?;
         self.read(speech, answer, id, listener).await
-    }
-}
-
-/// Whether a server says by this that it does not know our session: 404 by the protocol, and 400 with
-/// such a text by the many servers made after the TypeScript SDK's example.
-fn means_lost_session(status: u16, said: Option<&mcp_wire::RpcError>) -> bool {
-    match (status, said) {
-        (404, None) => true,
-        (404, Some(said)) => said.code != code::METHOD_NOT_FOUND,
-        (400, Some(said)) => {
-            !matches!(said.code, code::INVALID_PARAMS | code::METHOD_NOT_FOUND)
-                && said.message.to_ascii_lowercase().contains("session")
-        }
-        _ => false,
     }
 }
 

@@ -1,11 +1,12 @@
-//! MCP servers that we did not write, to test against: two from npm, two from PyPI, at pinned versions; and the
-//! official conformance suite.
+//! MCP servers and clients that we did not write, to test against, at pinned versions, two of each from npm and
+//! from PyPI; and the official conformance suite.
 //!
 //! They live in `target/peers`, which tests find through the environment variable `MCP_PEERS`:
 //!
 //! - `bin/mcp-server-everything`, `bin/mcp-server-filesystem`, `bin/mcp-server-time`, `bin/mcp-server-git`
-//!   are the servers as programs, `bin/mcp-conformance` is the suite, and `bin/node` and `bin/python` are the
-//!   interpreters that run them;
+//!   are the servers as programs, `bin/mcp-inspector` is a client, `bin/mcp-conformance` is the suite;
+//! - `bin/node` and `bin/python` are the interpreters that run them. Clients that are libraries are theirs:
+//!   `@modelcontextprotocol/client` in `npm/node_modules`, `mcp` and `fastmcp` in the Python environment;
 //! - what they are pinned to stands in `xtask/peers`.
 
 mod apt;

@@ -14,16 +14,20 @@ const OLDEST: &str = "(3, 10)";
 /// The servers; each is a program of the same name in the virtual environment.
 const SERVERS: [&str; 2] = ["mcp-server-time", "mcp-server-git"];
 
+/// The clients, which tests load as libraries.
+const CLIENTS: [&str; 2] = ["mcp", "fastmcp-slim"];
+
 /// What the requirements pin, as `name version`.
 pub fn pinned(pins: &Path) -> Result<Vec<String>, String> {
     let path = pins.join("requirements.txt");
     let text = fs::read_to_string(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
-    let version = |server: &str| text.lines().find_map(|line| line.strip_prefix(server)?.strip_prefix("=="));
+    let version = |package: &str| text.lines().find_map(|line| line.strip_prefix(package)?.strip_prefix("=="));
     SERVERS
         .iter()
-        .map(|server| Some(format!("{server} {}", version(server)?)))
+        .chain(&CLIENTS)
+        .map(|package| Some(format!("{package} {}", version(package)?)))
         .collect::<Option<_>>()
-        .ok_or_else(|| format!("{} does not pin every server", path.display()))
+        .ok_or_else(|| format!("{} does not pin every package", path.display()))
 }
 
 /// Finds a Python that can make virtual environments, and git for the server of that name; as root on
@@ -67,9 +71,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_server_is_pinned() {
+    fn every_package_is_pinned() {
         let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let pinned = pinned(&pins).unwrap();
-        assert!(pinned[1].starts_with("mcp-server-git 20") && pinned.len() == 2, "{pinned:?}");
+        assert!(pinned[1].starts_with("mcp-server-git 20") && pinned.len() == 4, "{pinned:?}");
     }
 }

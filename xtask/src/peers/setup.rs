@@ -15,21 +15,21 @@ const STAMP: &str = "installed.txt";
 pub struct Peers {
     /// What `MCP_PEERS` is set to.
     pub folder: PathBuf,
-    /// Name and version of each server, and of the suite.
-    pub servers: Vec<String>,
+    /// Name and version of each server and client, and of the suite.
+    pub pinned: Vec<String>,
 }
 
 /// Installs what is missing and returns where it is.
 pub fn set_up(workspace: &Workspace) -> Result<Peers, String> {
     let pins = workspace.root.join("xtask/peers");
     let folder = workspace.target.join("peers");
-    let servers = [node::pinned(&pins)?, python::pinned(&pins)?].concat();
-    let peers = Peers { folder: folder.clone(), servers };
+    let pinned = [node::pinned(&pins)?, python::pinned(&pins)?].concat();
+    let peers = Peers { folder: folder.clone(), pinned };
     let before = fs::read_to_string(folder.join(STAMP)).unwrap_or_default();
     if !before.is_empty() && before == stamp(&pins, &folder)? {
         return Ok(peers);
     }
-    println!("setting up {} in {}", peers.servers.join(", "), folder.display());
+    println!("setting up {} in {}", peers.pinned.join(", "), folder.display());
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|error| format!("cannot empty {}: {error}", folder.display()))?;
     }

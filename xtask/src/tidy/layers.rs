@@ -7,7 +7,7 @@ use std::path::Path;
 pub enum Layer {
     /// `gateway-core`.
     Core,
-    /// `mcp-wire`: for transports and the MCP door only.
+    /// `mcp-wire`: for transports and the doors that speak MCP only.
     Wire,
     /// Transports, routers, stores, queues, authenticators, wrappers.
     Leaf,
@@ -57,8 +57,10 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
 
 /// Why the crate `from` must not name `to` in its `[dependencies]`, if so.
 pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
-    let speaks_mcp = from.1.starts_with("transport-") || from.1 == "serve-mcp";
+    let speaks_mcp = from.1.starts_with("transport-") || ["serve-mcp", "serve-relay"].contains(&from.1);
     match (from.0, to.0) {
+        // Some examples are libraries, for what several others share.
+        (Layer::Example, Layer::Example) => None,
         (_, Layer::Xtask | Layer::Example | Layer::Binary) => Some("nothing depends on a program"),
         (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
         (Layer::Example, _) => None,
@@ -70,7 +72,7 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Testkit, _) => Some("the testkit serves doors and the app, so it knows neither"),
         (Layer::Core, _) => Some("the core knows no other crate"),
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
-            Some("only transports and serve-mcp speak MCP's wire")
+            Some("only transports, serve-mcp and serve-relay speak MCP's wire")
         }
         (Layer::Server, to) if to != Layer::Core => Some("the HTTP server knows the engine, and no door or protocol"),
         (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
@@ -91,7 +93,7 @@ mod tests {
         let place = |name: &'static str| {
             let folder = match name {
                 "gateway-http" => "bins",
-                "embed" => "examples",
+                "embed" | "chat-model" => "examples",
                 "xtask" => "xtask",
                 _ => "crates",
             };
@@ -106,6 +108,9 @@ mod tests {
             ("serve-rest", "http-server", true),
             ("serve-mcp", "http-server", true),
             ("serve-mcp", "mcp-wire", true),
+            ("serve-relay", "http-server", true),
+            ("serve-relay", "mcp-wire", true),
+            ("gateway-app", "serve-relay", true),
             ("gateway-app", "serve-rest", true),
             ("gateway-app", "http-server", true),
             ("gateway-app", "transport-http", true),
@@ -115,6 +120,7 @@ mod tests {
             ("gateway-testkit", "router-keyword", true),
             ("embed", "router-keyword", true),
             ("embed", "gateway-client", true),
+            ("embed", "chat-model", true),
             ("gateway-core", "mcp-wire", false),
             ("router-keyword", "mcp-wire", false),
             ("transport-stdio", "transport-http", false),
@@ -122,6 +128,8 @@ mod tests {
             ("serve-rest", "router-keyword", false),
             ("serve-rest", "serve-mcp", false),
             ("serve-rest", "mcp-wire", false),
+            ("serve-relay", "transport-http", false),
+            ("serve-relay", "serve-mcp", false),
             ("gateway-layers", "serve-rest", false),
             ("gateway-layers", "http-server", false),
             ("http-server", "serve-rest", false),
@@ -136,6 +144,7 @@ mod tests {
             ("gateway-client", "gateway-core", false),
             ("gateway-testkit", "serve-rest", false),
             ("gateway-app", "embed", false),
+            ("gateway-client", "chat-model", false),
             ("xtask", "gateway-core", false),
         ];
         for (from, to, allowed) in cases {

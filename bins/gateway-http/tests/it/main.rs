@@ -5,15 +5,18 @@
 
 mod callers;
 mod check;
+mod clients;
 mod contract;
 mod documented;
 mod faults;
 mod gateway;
 mod http;
+mod mcp_client;
 mod peers;
 mod processes;
 mod run;
 mod security;
 mod sessions;
 mod stopping;
+mod talk;
 mod upstreams;

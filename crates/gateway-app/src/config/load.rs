@@ -12,7 +12,7 @@ use super::read;
 use super::reader::Reader;
 use super::settings::Settings;
 use super::source::{self, Setting};
-use crate::Arguments;
+use crate::arguments::{Arguments, Program};
 use crate::demo::demo_server;
 use crate::servers_file::{ServerList, ServersFile};
 
@@ -47,17 +47,21 @@ pub fn load(arguments: &Arguments, environment: &Environment) -> Result<Loaded, 
     layers.extend(source::from_variables(&dotenv, |name| format!("variable {name} in .env"), &mut mistakes));
     layers.extend(source::from_variables(&variables, |name| format!("variable {name}"), &mut mistakes));
     layers.extend(from_flags(arguments));
+    let layers = layers.into_iter().map(|setting| of_program(setting, &arguments.program));
 
     let figment = source::merge(layers);
     let mut reader = Reader::new(&figment, mistakes);
-    let mut settings = read::settings(&mut reader);
+    let mut settings = read::settings(&mut reader, &arguments.program);
     let (effective, mut mistakes) = reader.finish();
 
     let environment = environment.with_weaker(dotenv);
     let variables = environment.variables.clone();
     settings.rest.variables = Lookup::new(move |name| variables.get(name).cloned());
     let servers_file = ServersFile::new(&settings.servers, environment.clone());
-    let list = servers_file.read().unwrap_or_else(|Mistakes(found)| {
+    let relays = matches!(arguments.program, Program::Mcp(_)) && settings.relay.is_some();
+    // The servers are those of the gateway elsewhere; what lies here is not asked for.
+    let list = if relays { Ok(ServerList::default()) } else { servers_file.read() };
+    let list = list.unwrap_or_else(|Mistakes(found)| {
         mistakes.0.extend(found);
         ServerList::default()
     });
@@ -126,7 +130,16 @@ fn from_flags(arguments: &Arguments) -> Vec<Setting> {
         ("--servers", "servers.file", path(&arguments.servers)),
         ("--data-dir", "data.dir", path(&arguments.data_dir)),
     ];
-    let typed = flags.into_iter().filter_map(|(flag, key, value)| {
+    let flags = flags.into_iter().chain(match &arguments.program {
+        Program::Http => Vec::new(),
+        Program::Mcp(flags) => vec![
+            ("--gateway-url", "relay.url", flags.gateway_url.clone()),
+            ("--stdio", "mcp.stdio", flags.stdio.then(|| "true".to_owned())),
+            ("--expose", "mcp.expose", flags.expose.clone()),
+            ("--session", "relay.session", flags.session.clone()),
+        ],
+    });
+    let typed = flags.filter_map(|(flag, key, value)| {
         Some(Setting {
             path: key.split('.').map(str::to_owned).collect(),
             value: value?.into(),
@@ -134,4 +147,14 @@ fn from_flags(arguments: &Arguments) -> Vec<Setting> {
         })
     });
     typed.collect()
+}
+
+/// `GATEWAY_PORT` and `--port` mean the port of the program that is called. In the file each has its own, so that
+/// both can run with one.
+fn of_program(mut setting: Setting, program: &Program) -> Setting {
+    let is_typed_at_start = !setting.source.starts_with("file ");
+    if matches!(program, Program::Mcp(_)) && is_typed_at_start && setting.path == ["server", "port"] {
+        setting.path = ["mcp", "port"].map(str::to_owned).to_vec();
+    }
+    setting
 }

@@ -4,6 +4,7 @@ mod environment;
 mod load;
 mod mistake;
 mod read;
+mod read_relay;
 mod reader;
 mod settings;
 mod source;

@@ -13,14 +13,16 @@ use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
+use super::read_relay::relay;
 use super::reader::Reader;
 use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
+use crate::arguments::Program;
 
 /// The longest time that a setting in milliseconds may name: a day.
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 
 /// The largest size that a setting in bytes may name.
-const GIB: u64 = 1 << 30;
+pub(super) const GIB: u64 = 1 << 30;
 
 /// Who may add command servers, as the configuration writes it.
 const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
@@ -46,20 +48,22 @@ fn half_of_the_processors() -> NonZeroUsize {
     NonZeroUsize::new(all / 2).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// Reads everything. A setting with a mistake has its default; the reader knows of the mistake.
-pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
-    let (address, second_address) = address(reader);
+/// Reads everything, for this program. A setting with a mistake has its default; the reader knows of the mistake.
+pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
+    let (address, second_address) = address(reader, program);
     let server = server(reader);
     let rest = rest(reader);
     let grace = reader.number("server.grace_ms", 0..=DAY_MS, 10_000);
     let threads = reader.count("server.threads", 0..=1024, 0);
-    let api_key = api_key(reader);
+    let api_key = key(reader, "auth.api_key");
     refuse_open_door(reader, address, api_key.as_ref());
     let servers = servers(reader);
     let command_servers = reader.choice("servers.command_servers", &COMMAND_SERVERS, CommandServers::default());
     let prefix = reader.choice("servers.prefix", &PREFIXES, Prefix::default());
     let engine = engine(reader, command_servers, prefix);
     let mcp = mcp(reader, &rest);
+    let speaks_stdio = reader.flag("mcp.stdio", false);
+    let relay = relay(reader, &mcp, Duration::from_millis(grace));
     Settings {
         address,
         second_address,
@@ -67,6 +71,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
         grace: Duration::from_millis(grace),
         threads: NonZeroUsize::new(threads).unwrap_or_else(half_of_the_processors),
         server,
+        speaks_stdio,
+        relay,
         rest: RestConfig { server_limits: servers.limits.clone(), ..rest },
         mcp,
         engine,
@@ -81,7 +87,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Settings {
 }
 
 /// The address to listen on, and a second one with the same port where `localhost` means both.
-fn address(reader: &mut Reader<'_>) -> (SocketAddr, Option<IpAddr>) {
+fn address(reader: &mut Reader<'_>, program: &Program) -> (SocketAddr, Option<IpAddr>) {
     let host = reader.text("server.host", "localhost");
     let (ip, second) = match host.trim().trim_start_matches('[').trim_end_matches(']') {
         "localhost" => (IpAddr::V4(Ipv4Addr::LOCALHOST), Some(IpAddr::V6(Ipv6Addr::LOCALHOST))),
@@ -94,7 +100,13 @@ fn address(reader: &mut Reader<'_>) -> (SocketAddr, Option<IpAddr>) {
             (ip, None)
         }
     };
-    let port = reader.number("server.port", 0..=u64::from(u16::MAX), 8000);
+    // Both programs can run with one configuration.
+    let http = reader.number("server.port", 0..=u64::from(u16::MAX), 8000);
+    let mcp = reader.number("mcp.port", 0..=u64::from(u16::MAX), 3000);
+    let port = match program {
+        Program::Http => http,
+        Program::Mcp(_) => mcp,
+    };
     (SocketAddr::new(ip, u16::try_from(port).unwrap_or_default()), second)
 }
 
@@ -110,14 +122,15 @@ fn refuse_open_door(reader: &mut Reader<'_>, address: SocketAddr, key: Option<&S
     }
 }
 
-fn api_key(reader: &mut Reader<'_>) -> Option<Secret> {
-    let key = reader.secret("auth.api_key")?;
+/// A key that a header can carry.
+pub(super) fn key(reader: &mut Reader<'_>, setting: &'static str) -> Option<Secret> {
+    let key = reader.secret(setting)?;
     if key.expose().is_empty() {
-        reader.mistake("auth.api_key", "is empty; give it a value, or remove it to run without a key");
+        reader.mistake(setting, "is empty; give it a value, or remove it to run without a key");
     }
     if !key.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
         // No header can carry it, so nobody could ever present it.
-        reader.mistake("auth.api_key", "must be of visible ASCII letters without white space; choose another");
+        reader.mistake(setting, "must be of visible ASCII letters without white space; choose another");
     }
     Some(key)
 }
@@ -171,13 +184,17 @@ fn rest(reader: &mut Reader<'_>) -> RestConfig {
 
 fn mcp(reader: &mut Reader<'_>, rest: &RestConfig) -> McpConfig {
     let default = McpConfig::default();
-    let ttl_seconds = reader.number("mcp.session_ttl_seconds", 1..=30 * DAY_MS / 1000, default.session_ttl_ms / 1000);
+    let seconds =
+        |reader: &mut Reader<'_>, key, default: u64| reader.number(key, 1..=30 * DAY_MS / 1000, default / 1000) * 1000;
+    let session_ttl_ms = seconds(reader, "mcp.session_ttl_seconds", default.session_ttl_ms);
+    let own_session_ttl_ms = seconds(reader, "mcp.own_session_ttl_seconds", default.own_session_ttl_ms);
     McpConfig {
         expose: reader.choice("mcp.expose", &EXPOSURES, default.expose),
         pinned: reader.texts("mcp.pinned", &default.pinned),
         binding: reader.choice("mcp.session", &BINDINGS, default.binding),
         page_size: reader.count("mcp.page_size", 1..=1_000_000, default.page_size),
-        session_ttl_ms: ttl_seconds * 1000,
+        session_ttl_ms,
+        own_session_ttl_ms,
         max_sessions: reader.count("mcp.max_sessions", 0..=10_000_000, default.max_sessions),
         resume_window_ms: reader.number("mcp.resume_window_ms", 0..=DAY_MS, default.resume_window_ms),
         input_window_ms: time_ms(reader, "mcp.input_window_ms", default.input_window_ms),
@@ -279,7 +296,7 @@ fn resilience(reader: &mut Reader<'_>) -> ResilienceSettings {
 }
 
 /// A time that its owner keeps as a duration.
-fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
+pub(super) fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration) -> Duration {
     let default = u64::try_from(default.as_millis()).unwrap_or(DAY_MS);
     Duration::from_millis(reader.number(key, 1..=DAY_MS, default))
 }

@@ -144,6 +144,11 @@ impl<'a> Reader<'a> {
         self.value(key, default, &wanted, read, show)
     }
 
+    /// Whether somebody typed a value for this key.
+    pub(super) fn is_typed(&self, key: &str) -> bool {
+        self.figment.find_value(key).is_ok()
+    }
+
     /// Notes what is wrong with a value that [`Reader`] itself took.
     pub(super) fn mistake(&mut self, key: &'static str, problem: impl Into<String>) {
         let mut mistake = Mistake::new(key, problem);
@@ -216,7 +221,8 @@ impl<'a> Reader<'a> {
                 let same_name = known.rsplit('.').next() == Some(last);
                 (if same_name { 0 } else { strsim::osa_distance(known, key) }, known)
             })
-            .min()
+            // Of equally near ones the first that is read, which is the one that most people have.
+            .min_by_key(|(distance, _)| *distance)
             .filter(|(distance, _)| *distance <= 3);
         let meant = nearest.map(|(_, known)| if as_variable { variable_of(known) } else { known.to_owned() });
         match meant {

@@ -10,6 +10,7 @@ use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfi
 use http_server::HttpServerConfig;
 use router_keyword::KeywordConfig;
 use serve_mcp::McpConfig;
+use serve_relay::RelayConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
@@ -33,6 +34,10 @@ pub struct Settings {
     pub rest: RestConfig,
     /// The MCP door.
     pub mcp: McpConfig,
+    /// Whether `gateway-mcp` speaks on standard input and output instead of listening.
+    pub speaks_stdio: bool,
+    /// The gateway that `gateway-mcp` stands in front of, where there is one.
+    pub relay: Option<RelayConfig>,
     /// The engine.
     pub engine: EngineConfig,
     /// The servers file.

@@ -9,10 +9,13 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use super::mistake::{Mistake, Mistakes};
 
 /// The variables that the contract names, and the settings they stand for.
-pub(super) const CONTRACT_VARIABLES: [(&str, &str); 4] = [
+pub(super) const CONTRACT_VARIABLES: [(&str, &str); 7] = [
     ("GATEWAY_HOST", "server.host"),
     ("GATEWAY_PORT", "server.port"),
     ("GATEWAY_API_KEY", "auth.api_key"),
+    ("GATEWAY_URL", "relay.url"),
+    ("GATEWAY_URL_API_KEY", "relay.api_key"),
+    ("GATEWAY_SESSION", "relay.session"),
     ("LOG_LEVEL", "log.level"),
 ];
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use gateway_app::{Arguments, LogLevel};
+use gateway_app::{Arguments, LogLevel, McpFlags, Program};
 use gateway_core::{CommandServers, Prefix};
 
 use crate::Scene;
@@ -33,6 +33,35 @@ fn another_file_takes_the_place_of_the_usual_one() {
         .arguments(|arguments| arguments.config = Some("other.toml".into()));
     let settings = scene.load().expect("no mistakes").settings;
     assert_eq!((settings.address.port(), settings.server.max_headers), (8000, 50));
+}
+
+#[test]
+fn both_programs_run_with_one_configuration() {
+    let file = "[server]\nport = 1001\n[mcp]\nport = 1002\n[relay]\nurl = \"http://elsewhere:1\"\n";
+    let mcp = |flags: McpFlags| move |arguments: &mut Arguments| arguments.program = Program::Mcp(flags);
+    let port = |scene: &Scene| scene.load().expect("no mistakes").settings.address.port();
+    assert_eq!(port(&Scene::new().arguments(mcp(McpFlags::default()))), 3000);
+    let scene = Scene::new().file("config/gateway.toml", file);
+    assert_eq!(port(&scene), 1001);
+    let scene = scene.arguments(mcp(McpFlags::default()));
+    assert_eq!(port(&scene), 1002);
+    let scene = scene.variable("GATEWAY_PORT", "1003");
+    assert_eq!(port(&scene), 1003);
+    let origin =
+        |scene: &Scene| scene.load().expect("no mistakes").settings.relay.map(|relay| relay.remote.origin().to_owned());
+    assert_eq!(origin(&scene).as_deref(), Some("http://elsewhere:1"));
+    let flags = McpFlags { gateway_url: Some("http://there/".to_owned()), stdio: true, ..McpFlags::default() };
+    let scene = scene.arguments(mcp(flags));
+    assert_eq!(origin(&scene).as_deref(), Some("http://there"));
+    assert!(scene.load().expect("no mistakes").settings.speaks_stdio);
+    assert_eq!(origin(&Scene::new()), None);
+}
+
+#[test]
+fn a_key_is_no_word_of_the_address() {
+    let scene = Scene::new().variable("GATEWAY_URL", "http://h").variable("GATEWAY_URL_API_KEY", "a\tb");
+    let text = scene.load().expect_err("no header can carry the key").to_string();
+    assert!(text.contains("has a mistake") && text.contains("relay.api_key = \"***\""), "{text}");
 }
 
 #[test]

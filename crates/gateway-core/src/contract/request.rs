@@ -62,6 +62,14 @@ impl ClientProfile {
         Arc::new(Self { id: NEXT_ID.fetch_add(1, Ordering::Relaxed), capabilities })
     }
 
+    /// The same client in each of its requests, where whoever makes it knows that by other means than by the
+    /// value: `identity` stands for it, and for no other.
+    pub fn known_as(identity: u64, capabilities: RawJson) -> Arc<Self> {
+        /// Apart from the numbers that [`new`](Self::new) gives.
+        const KNOWN: u64 = 1 << 63;
+        Arc::new(Self { id: identity | KNOWN, capabilities })
+    }
+
     /// What it declared, an object.
     pub fn capabilities(&self) -> &RawJson {
         &self.capabilities

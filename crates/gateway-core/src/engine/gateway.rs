@@ -369,7 +369,7 @@ fn call_params(name: &str, call: &ToolCall) -> Result<RawJson> {
     } else {
         text.push(b'}');
     }
-    Ok(RawJson::trusted(text))
+    Ok(RawJson::assembled(text))
 }
 
 /// Runs `work` until the caller's own limit.

@@ -28,9 +28,7 @@ impl Auth for FakeAuth {
         match &self.token {
             None => Ok(Principal { id: "anonymous".to_owned(), authenticated: false }),
             Some(_) if credentials.token == self.token => Ok(Principal { id: "token".to_owned(), authenticated: true }),
-            Some(_) => {
-                Err(Error::new(ErrorKind::Unauthenticated, "know the caller: send `Authorization: Bearer <token>`"))
-            }
+            Some(_) => Err(Error::new(ErrorKind::Unauthenticated, "send `Authorization: Bearer <token>`")),
         }
     }
 

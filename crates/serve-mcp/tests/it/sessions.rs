@@ -195,3 +195,27 @@ async fn the_revision_is_agreed_on() {
     }
     rig.close().await;
 }
+
+/// The streams of calls that were cancelled end without an answer. To a client that is a stream that broke off, and
+/// the SDKs for TypeScript and Python take those up again until they are refused.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_has_ended_is_not_taken_up_again() {
+    let slow = Answer::progress(1).after(Duration::from_secs(3600));
+    let demo = demo().with_tool("slow", "Takes an hour", slow);
+    let mcp = McpConfig { expose: Expose::All, ..McpConfig::default() };
+    let rig = Rig::new(Setup { mcp, fakes: vec![("demo", demo.clone())], ..Setup::default() }).await;
+    let session = Session::open(&rig).await;
+    let mut events = session.call(1, "slow", "{}").await.events();
+    let priming = events.next().await.unwrap().id.unwrap();
+    let progress = events.next().await.unwrap().id.unwrap();
+    let cancel = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(session.post(cancel).await.status, 202);
+    assert!(events.next().await.is_none());
+    until("the end of the call", async || demo.cancelled() == 1).await;
+    // What was lost on the way is still to be had; after it there is nothing.
+    let mut again = session.listen(Some(&priming)).await.events();
+    assert_eq!(again.next().await.unwrap().id.as_ref(), Some(&progress));
+    assert!(again.next().await.is_none());
+    assert_eq!(session.listen(Some(&progress)).await.status, 400);
+    rig.close().await;
+}

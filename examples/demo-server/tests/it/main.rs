@@ -1,10 +1,8 @@
 //! The demo server as a client meets it: a program with a stdin and a stdout.
 
-mod program;
-
 use std::time::Duration;
 
-use program::Program;
+use examples_testkit::StdioServer;
 use serde_json::{Value, json};
 
 const MODERN: &str = "2026-07-28";
@@ -18,13 +16,15 @@ fn modern_meta() -> Value {
     })
 }
 
-fn legacy_session() -> Program {
-    let mut program = Program::start();
-    let hello = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
-    let answer = program.request("initialize", &hello);
+fn demo_server() -> StdioServer {
+    StdioServer::start(env!("CARGO_BIN_EXE_demo-server"), &[])
+}
+
+fn legacy_session() -> StdioServer {
+    let mut program = demo_server();
+    let answer = program.initialize();
     assert_eq!(answer["result"]["protocolVersion"], LEGACY);
     assert_eq!(answer["result"]["serverInfo"]["name"], "demo-server");
-    program.notify("notifications/initialized");
     program
 }
 
@@ -50,7 +50,7 @@ fn a_legacy_client_shakes_hands_lists_and_calls() {
 
 #[test]
 fn a_modern_client_discovers_and_calls_without_a_handshake() {
-    let mut program = Program::start();
+    let mut program = demo_server();
     let found = program.request("server/discover", &json!({"_meta": modern_meta()}));
     let versions = found["result"]["supportedVersions"].as_array().unwrap();
     assert!(versions.contains(&json!(MODERN)) && versions.contains(&json!(LEGACY)), "{found}");
@@ -66,7 +66,7 @@ fn a_modern_client_discovers_and_calls_without_a_handshake() {
 
 #[test]
 fn a_probe_with_discover_may_be_followed_by_initialize() {
-    let mut program = Program::start();
+    let mut program = demo_server();
     let found = program.request("server/discover", &json!({"_meta": modern_meta()}));
     assert!(found["result"].is_object(), "{found}");
     let hello = json!({"protocolVersion": LEGACY, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
@@ -95,7 +95,7 @@ fn a_tool_that_fails_is_a_reply_and_the_server_lives_on() {
 
 #[test]
 fn it_ends_when_its_stdin_closes() {
-    for program in [Program::start(), legacy_session()] {
+    for program in [demo_server(), legacy_session()] {
         let status = program.close_stdin_and_wait(Duration::from_secs(5));
         assert!(status.is_some_and(|status| status.success()), "{status:?}");
     }
