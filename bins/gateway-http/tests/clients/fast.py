@@ -7,7 +7,7 @@ import mcp_types as types
 from fastmcp.client import Client
 from fastmcp.client.transports import StreamableHttpTransport
 
-from lines import FORM, MODE, ROOT, check_refusal, connection, follow, hear, hear_notification, hear_progress, together
+from lines import MODE, ROOT, check_refusal, connection, filled_in, follow, hear, hear_notification, hear_progress, together
 
 
 async def sample(_messages: Any, params: types.CreateMessageRequestParams, _context: Any) -> str:
@@ -16,9 +16,9 @@ async def sample(_messages: Any, params: types.CreateMessageRequestParams, _cont
     return "the answer of fast.py"
 
 
-async def elicit(_message: str, _kind: Any, params: types.ElicitRequestParams, _context: Any) -> dict[str, Any]:
+async def elicit(_message: str, _kind: Any, params: types.ElicitRequestParams, _context: Any) -> types.ElicitResult:
     hear("elicitation/create", params)
-    return FORM
+    return types.ElicitResult(action="accept", content=filled_in(params))
 
 
 async def list_roots(_context: Any) -> list[types.Root]:

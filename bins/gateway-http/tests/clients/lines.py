@@ -63,6 +63,11 @@ async def together(call: Callable[..., Awaitable[Any]], calls: list[dict[str, An
     return results
 
 
+def filled_in(params: Any) -> dict[str, Any] | None:
+    """The answer to an elicitation that is accepted."""
+    return None if params.mode == "url" else FORM
+
+
 def connection(client: Any) -> dict[str, Any]:
     """What a client knows of its server."""
     return {

@@ -32,7 +32,7 @@ function newClient() {
     const client = new Client(
         { name: 'clients-test', version: '1.0.0' },
         {
-            capabilities: { sampling: {}, elicitation: {}, roots: { listChanged: true } },
+            capabilities: { sampling: {}, elicitation: { form: {}, url: {} }, roots: { listChanged: true } },
             versionNegotiation: { mode: mode === 'modern' ? { pin: '2026-07-28' } : mode }
         }
     );
@@ -40,7 +40,7 @@ function newClient() {
         client.setRequestHandler(method, ({ params }) => {
             hear(method, params);
             if (JSON.stringify(params)?.includes('refuse')) throw new Error('sdk.mjs refuses');
-            return answer;
+            return params?.mode === 'url' ? { action: 'accept' } : answer;
         });
     }
     for (const method of heard.map(name => `notifications/${name}`)) {

@@ -9,7 +9,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared._httpx_utils import create_mcp_http_client
 
-from lines import FORM, MODE, ROOT, check_refusal, connection, follow, hear, hear_notification, hear_progress, together
+from lines import MODE, ROOT, check_refusal, connection, filled_in, follow, hear, hear_notification, hear_progress, together
 
 
 async def sample(_context: Any, params: types.CreateMessageRequestParams) -> Any:
@@ -24,7 +24,7 @@ async def sample(_context: Any, params: types.CreateMessageRequestParams) -> Any
 
 async def elicit(_context: Any, params: types.ElicitRequestParams) -> types.ElicitResult:
     hear("elicitation/create", params)
-    return types.ElicitResult(action="accept", content=FORM)
+    return types.ElicitResult(action="accept", content=filled_in(params))
 
 
 async def list_roots(_context: Any) -> types.ListRootsResult:

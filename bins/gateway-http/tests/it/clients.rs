@@ -29,6 +29,8 @@ pub(crate) enum Feature {
     Rounds,
     /// The client hears of a resource that was updated.
     Updates,
+    /// The client hears of a resource that the server has now.
+    Growth,
     /// The server is told when the client gives a call up.
     Cancelling,
     /// Results of megabytes.
@@ -42,8 +44,8 @@ pub(crate) enum Feature {
 }
 
 use Feature::{
-    Bulk, Cancelling, Changes, Clock, Completion, Crowd, Elicitation, Failures, Levels, Logging, Progress, Prompts,
-    Resources, Roots, Rounds, Sampling, Searching, Tools, Updates,
+    Bulk, Cancelling, Changes, Clock, Completion, Crowd, Elicitation, Failures, Growth, Levels, Logging, Progress,
+    Prompts, Resources, Roots, Rounds, Sampling, Searching, Tools, Updates,
 };
 
 /// The servers, and what they can do.
@@ -71,6 +73,7 @@ const EVERYTHING: &[Feature] = &[
     Elicitation,
     Roots,
     Updates,
+    Growth,
     Crowd,
     Searching,
 ];
@@ -82,7 +85,7 @@ pub(crate) fn left_out(kind: Kind, mode: Mode, server: &str, feature: Feature) -
         (Kind::Inspector, Completion) => "its --cli has no command for it",
         (Kind::Inspector, Progress) => "its --cli asks for none",
         (Kind::Inspector, Sampling | Elicitation | Rounds) => "its --cli says that it cannot be asked",
-        (Kind::Inspector, Updates | Changes) => "its --cli ends with the answer",
+        (Kind::Inspector, Updates | Growth | Changes) => "its --cli ends with the answer",
         (Kind::Inspector, Cancelling) => "its --cli gives nothing up",
         (Kind::Inspector, Crowd) => "its --cli makes one call",
         (Kind::Inspector, Levels) => "its --cli shows no log messages",
@@ -93,7 +96,7 @@ pub(crate) fn left_out(kind: Kind, mode: Mode, server: &str, feature: Feature) -
         }
         (Kind::Inspector, Tools) if mode != Mode::Auto => return None,
         (Kind::Inspector, _) if server != "everything" && feature != Clock => "to a client all servers are the gateway",
-        (Kind::FastMcp, Updates | Changes) if mode.is_modern() => "it has no method for subscriptions/listen",
+        (Kind::FastMcp, Updates | Growth | Changes) if mode.is_modern() => "it has no method for subscriptions/listen",
         (Kind::FastMcp, Levels) if mode.is_modern() => "it always asks for all levels",
         (_, Logging) if mode.is_modern() && server == "everything-http" => {
             "the server logs outside of the call, where 2026-07-28 has no place for it"

@@ -45,6 +45,7 @@ impl Talk<'_> {
             Feature::Roots => self.roots(),
             Feature::Rounds => self.rounds(),
             Feature::Updates => self.updates(),
+            Feature::Growth => self.growth(),
             Feature::Cancelling => self.cancelling(),
             Feature::Bulk => self.bulk(),
             Feature::Crowd => self.crowd(),
@@ -206,6 +207,11 @@ impl Talk<'_> {
         assert_eq!((&fields["integer"]["default"], &fields["email"]["format"]), (&json!(42), &json!("email")));
         assert_eq!(fields["legacyTitledEnum"]["enumNames"][1], "Dogs", "{fields}");
         assert_eq!(fields["titledMultipleSelectEnum"]["items"]["anyOf"][0]["title"], "Tuna", "{fields}");
+        let url = "https://example.com/consent";
+        let result = self.call("trigger-url-elicitation", &json!({ "url": url })).unwrap();
+        assert!(text(&result).contains("User completed"), "{result}");
+        let asked = self.client.heard("elicitation/create");
+        assert_eq!((&asked[0]["mode"], &asked[0]["url"]), (&json!("url"), &json!(url)));
     }
 
     fn roots(&mut self) {
@@ -230,6 +236,19 @@ impl Talk<'_> {
         }
         let updated = self.client.hears("notifications/resources/updated", LONG);
         assert_eq!(updated["uri"], uri, "{updated}");
+    }
+
+    fn growth(&mut self) {
+        let file = json!({ "name": "new.gz", "data": "data:text/plain,hello", "outputType": "resourceLink" });
+        let result = self.call("gzip-file-as-resource", &file).unwrap();
+        assert_eq!(result["content"][0]["type"], "resource_link", "{result}");
+        self.client.hears("notifications/resources/list_changed", SOON);
+        let uri = self.uri("resource/session/new.gz");
+        let listed = self.client.answer(&json!({ "do": "resources" }));
+        let resources = listed["resources"].as_array().expect("resources");
+        assert!(resources.iter().any(|resource| resource["uri"] == uri), "{listed}");
+        let read = self.client.answer(&json!({ "do": "read", "uri": uri }));
+        assert_eq!(read["contents"][0]["mimeType"], "application/gzip", "{read}");
     }
 
     fn cancelling(&mut self) {
