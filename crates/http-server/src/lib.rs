@@ -25,6 +25,7 @@ pub use body::{BodyLimits, check_json_type, read_body};
 pub use caller::{Caller, Page, is_session_id};
 pub use config::HttpServerConfig;
 pub use door::{Answer, HttpDoor};
+pub use nesting::nests_deeper;
 pub use passage::Passage;
 pub use refusal::{CLIENT_CLOSED_REQUEST, Refusal, status_of};
 pub use serve::serve;

@@ -5,7 +5,7 @@
 ///
 /// serde_json counts depth only where it builds values. What is kept raw passes it at any depth, and would
 /// only break the parser of the server that it is sent to.
-pub(crate) fn nests_deeper(text: &[u8], limit: usize) -> bool {
+pub fn nests_deeper(text: &[u8], limit: usize) -> bool {
     let mut depth = 0_usize;
     let mut at = 0;
     while let Some(&byte) = text.get(at) {

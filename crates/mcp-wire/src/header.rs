@@ -7,6 +7,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use gateway_core::RawJson;
 use serde::Deserialize;
 
+use crate::Object;
+
 /// The revision in use; required from 2025-06-18 on.
 pub const PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// The session that `initialize` opened.
@@ -32,13 +34,17 @@ pub fn name_of(method: &str, params: &RawJson) -> Option<String> {
         uri: Option<String>,
         task_id: Option<String>,
     }
-    let pick: fn(Named) -> Option<String> = match method {
-        "tools/call" | "prompts/get" => |named| named.name,
-        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => |named| named.uri,
-        "tasks/get" | "tasks/update" | "tasks/cancel" => |named| named.task_id,
+    let (member, pick): (_, fn(Named) -> Option<String>) = match method {
+        "tools/call" | "prompts/get" => ("name", |named| named.name),
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => ("uri", |named| named.uri),
+        "tasks/get" | "tasks/update" | "tasks/cancel" => ("taskId", |named| named.task_id),
         _ => return None,
     };
-    pick(params.read().ok()?)
+    match params.read() {
+        Ok(named) => pick(named),
+        // A member is repeated, or another one is no text: of repeated ones the last counts.
+        Err(_) => Object::of(params).text(member),
+    }
 }
 
 /// The value as a header can carry it: itself, or `=?base64?…?=` where it has characters outside
@@ -103,5 +109,7 @@ mod tests {
         check("resources/read", r#"{"name":"p","uri":"u"}"#, Some("u"));
         check("tools/list", r#"{"name":"p"}"#, None);
         check("tools/call", r#"{"name":5}"#, None);
+        check("tools/call", r#"{"name":"a","x":1,"name":"b"}"#, Some("b"));
+        check("tools/call", r#"{"name":"a","uri":5}"#, Some("a"));
     }
 }

@@ -174,13 +174,23 @@ async fn post(incoming: Incoming, text: Bytes) -> Result<Response<Body>, Rejecte
 /// # Errors
 /// -32700 and -32600.
 pub(crate) fn parse(text: &Bytes) -> Result<Message, Rejected> {
-    Message::parse(text).map_err(|_| {
-        let failure = match is_json(text) {
+    let rejected = |failure| Rejected::new(StatusCode::BAD_REQUEST, failure);
+    let message = Message::parse(text).map_err(|_| {
+        rejected(match is_json(text) {
             true => Failure::new(code::INVALID_REQUEST, "this is no JSON-RPC request, notification or response"),
             false => Failure::new(code::PARSE_ERROR, "this is not JSON"),
-        };
-        Rejected::new(StatusCode::BAD_REQUEST, failure)
-    })
+        })
+    })?;
+    if !has_good_id(&message) {
+        return Err(rejected(Failure::new(code::INVALID_REQUEST, "`id` must be a text or a number")));
+    }
+    Ok(message)
+}
+
+/// Whether a message has no id, or one that can be a request's (MCP, "Requests": never null).
+pub(crate) fn has_good_id(message: &Message) -> bool {
+    let Message::Request { id: Id::Other(raw), .. } = message else { return true };
+    raw.as_str().starts_with(|first: char| first == '-' || first.is_ascii_digit())
 }
 
 fn is_json(text: &[u8]) -> bool {

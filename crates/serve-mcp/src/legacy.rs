@@ -17,7 +17,7 @@ use crate::client::{Meta, NEW_SESSION, Sender};
 use crate::config::{Binding, Expose};
 use crate::core::{Core, Request};
 use crate::describe;
-use crate::door::{Incoming, Rejected, empty, events, is_legacy_version, json};
+use crate::door::{Incoming, Rejected, empty, events, has_good_id, is_legacy_version, json};
 use crate::exchange::Exchange;
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
@@ -72,19 +72,19 @@ pub(crate) async fn batch(incoming: Incoming, text: &Bytes) -> Result<Response<B
     }
     let Incoming { core, sender, .. } = incoming;
     let answers = messages.into_iter().map(|message| async {
-        match message {
-            Ok(Message::Request { id, method, params }) => {
+        match message.ok().filter(has_good_id) {
+            Some(Message::Request { id, method, params }) => {
                 let mut exchange = begin(&core, &session, &sender, (id, method, params), false);
                 match poll_fn(|task| exchange.poll_piece(task)).await {
                     Some(Piece::Last { message, .. }) => message,
                     _ => None,
                 }
             }
-            Ok(other) => {
+            Some(other) => {
                 hear(&core, &session, other).await;
                 None
             }
-            Err(_) => {
+            None => {
                 let mut message = Vec::new();
                 Failure::new(code::INVALID_REQUEST, "this is no message").write(&mut message, &Id::null());
                 Some(message)

@@ -39,8 +39,11 @@ pub(crate) fn is_modern(head: &Head, message: &Message) -> bool {
 
 /// The revision that a message's `_meta` names.
 pub(crate) fn version_in(params: &RawJson) -> Option<String> {
-    // By far the most legacy messages have none, and need no closer look.
-    memchr::memmem::find(params.as_bytes(), b"protocolVersion")?;
+    // By far the most legacy messages have none, and need no closer look. An escape could spell it, too.
+    let may_have = |part: &[u8]| memchr::memmem::find(params.as_bytes(), part).is_some();
+    if !may_have(b"protocolVersion") && !may_have(b"\\u") {
+        return None;
+    }
     Meta::of(&Object::of(params)).version
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gateway_core::{Credentials, RawJson};
+use http_server::nests_deeper;
 use mcp_wire::{Id, Message, cancelled_id, code, squeeze_newlines, write_result};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
@@ -16,9 +17,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Sender;
 use crate::config::Expose;
-use crate::core::Core;
+use crate::core::{Core, Request};
 use crate::describe;
-use crate::door::{McpDoor, parse};
+use crate::door::{McpDoor, has_good_id, parse};
 use crate::failure::Failure;
 use crate::feed::{Audience, Feed};
 use crate::legacy;
@@ -28,6 +29,9 @@ use crate::source::{Piece, Source};
 
 /// Lines that may wait to be written.
 const OUTBOX: usize = 256;
+
+/// After the end, so long is left to write what is still to be said.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Most requests under way.
 const MAX_UNDER_WAY: usize = 10_000;
@@ -58,6 +62,7 @@ pub async fn serve_stdio(
     let (outbox, lines) = mpsc::channel(OUTBOX);
     let mut connection = Connection::new(Arc::clone(&door.core), client, outbox);
     let limit = connection.core.config.body.bytes;
+    let read_out = CancellationToken::new();
     let reading = async {
         let mut input = BufReader::new(input);
         let read = tokio::select! {
@@ -65,10 +70,18 @@ pub async fn serve_stdio(
             read = connection.read(&mut input, limit) => read,
         };
         connection.end(stop, grace).await;
+        read_out.cancel();
         read
     };
-    // Ends when the last sender is gone, with the connection.
-    let (read, written) = tokio::join!(reading, write(output, lines));
+    let writing = async {
+        tokio::select! {
+            // Ends when the last sender is gone, with the connection.
+            written = write(output, lines) => written,
+            // A client that reads nothing any more.
+            () = async { read_out.cancelled().await; tokio::time::sleep(LAST_WORDS).await } => Ok(()),
+        }
+    };
+    let (read, written) = tokio::join!(reading, writing);
     read.and(written)
 }
 
@@ -145,10 +158,18 @@ impl Connection {
     }
 
     async fn take(&mut self, line: &Bytes) {
-        if Message::is_batch(line) {
-            let messages = Message::parse_batch(line).unwrap_or_default();
-            for message in messages.into_iter().flatten() {
-                self.hear(message).await;
+        let limit = self.core.config.body.nesting;
+        if nests_deeper(line, limit) {
+            let failure = Failure::new(code::INVALID_REQUEST, format!("this is nested deeper than {limit} levels"));
+            return self.fail(&Id::null(), &failure).await;
+        }
+        let batch = Message::is_batch(line).then(|| Message::parse_batch(line).unwrap_or_default());
+        if let Some(messages) = batch.filter(|messages| !messages.is_empty()) {
+            for message in messages {
+                match message {
+                    Ok(message) if has_good_id(&message) => self.hear(message).await,
+                    _ => self.fail(&Id::null(), &Failure::new(code::INVALID_REQUEST, "this is no message")).await,
+                }
             }
             return;
         }
@@ -174,7 +195,15 @@ impl Connection {
                     let feed = Feed::new(&self.core, session.context().clone(), audience, self.feeds.clone());
                     self.start(None, Box::new(feed));
                 }
-                legacy::hear(&self.core, &session, Message::Notification { method, params }).await;
+                let tells_servers = method == "notifications/roots/list_changed";
+                let (core, message) = (Arc::clone(&self.core), Message::Notification { method, params });
+                let hearing = async move { legacy::hear(&core, &session, message).await };
+                if tells_servers {
+                    // None that is slow may keep the rest of what the client says waiting.
+                    self.requests.spawn(hearing);
+                } else {
+                    hearing.await;
+                }
             }
             response @ Message::Response { .. } => {
                 if let Some(session) = &self.session {
@@ -192,12 +221,8 @@ impl Connection {
         let is_modern = modern::version_in(&params).is_some_and(|version| !crate::door::is_legacy_version(&version));
         if is_modern {
             let read = modern::read(&self.core, self.sender.clone(), self.expose, (method, &params), None);
-            let begun = match read {
-                Ok(request) => modern::source(request, id.clone(), self.feeds.clone()).await,
-                Err(failure) => Err(failure),
-            };
-            return match begun {
-                Ok(source) => self.start(Some(id), source),
+            return match read {
+                Ok(request) => self.begin(id, request),
                 Err(failure) => self.fail(&id, &failure).await,
             };
         }
@@ -229,6 +254,24 @@ impl Connection {
         let mut message = Vec::new();
         write_result(&mut message, id, &result);
         self.say(message).await;
+    }
+
+    /// Begins a modern request beside everything else: a subscription may have to reach its servers first.
+    fn begin(&mut self, id: Id, request: Request) {
+        let Some(outbox) = self.outbox.clone() else { return };
+        let (feeds, own) = (self.feeds.clone(), id.clone());
+        let request = self.requests.spawn(async move {
+            match modern::source(request, own.clone(), feeds).await {
+                Ok(source) => tell(source, outbox).await,
+                Err(failure) => {
+                    let mut message = Vec::new();
+                    failure.write(&mut message, &own);
+                    // A writer that is gone has an error to tell.
+                    let _ = outbox.send(line_of(message)).await;
+                }
+            }
+        });
+        self.under_way.insert(id, request);
     }
 
     /// Lets the client hear something to its end, beside everything else.

@@ -188,8 +188,11 @@ fn place(tool_ref: ToolRef) -> Place {
 
 /// The beginning of a text from outside, short enough for a message.
 pub(crate) fn excerpt(text: &str) -> String {
-    let mut excerpt: String = text.chars().take(100).collect();
-    if excerpt.len() < text.len() {
+    const LONGEST: usize = 100;
+    // Somebody may read it on a terminal.
+    let shown = text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c });
+    let mut excerpt: String = shown.take(LONGEST).collect();
+    if text.chars().nth(LONGEST).is_some() {
         excerpt.push('…');
     }
     excerpt

@@ -40,7 +40,9 @@ async fn ids_of_every_kind() {
             let expected: Value = serde_json::from_str(&id).unwrap();
             match is_good {
                 true => assert_eq!((&read["result"], &read["id"]), (&serde_json::json!({}), &expected), "{id:.80}"),
-                false => assert_eq!((&read["error"]["code"], &read["id"]), (&Value::from(-32600), &Value::Null), "{id:.80}"),
+                false => {
+                    assert_eq!((&read["error"]["code"], &read["id"]), (&Value::from(-32600), &Value::Null), "{id:.80}")
+                }
             }
         }
     }
@@ -53,7 +55,9 @@ async fn repeated_ids() {
     let servers = vec![(Wire::Http, reference("demo", Era::Legacy))];
     let rig = Rig::new(Setup { servers, ..Setup::default() }).await;
     let mut pipe = Pipe::legacy(&rig).await;
-    let slow = |id: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"hang","arguments":{{}}}}}}"#);
+    let slow = |id: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"hang","arguments":{{}}}}}}"#)
+    };
     pipe.send(&slow("5")).await;
     pipe.send(&slow(r#""5""#)).await;
     pipe.send(&request(5, "ping", "{}")).await;
@@ -76,7 +80,8 @@ async fn deep_nesting() {
     let rig = rig().await;
     let session = Session::open(&rig).await;
     let mut pipe = Pipe::legacy(&rig).await;
-    let deep = |depth: usize| format!(r#"{{"name":"echo","arguments":{{"a":{}1{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
+    let deep =
+        |depth: usize| format!(r#"{{"name":"echo","arguments":{{"a":{}1{}}}}}"#, "[".repeat(depth), "]".repeat(depth));
     let fine = request(1, "tools/call", &deep(50));
     told(session.post(&fine).await).await.unwrap();
     pipe.send(&fine).await;
@@ -166,13 +171,22 @@ async fn floods_of_notifications() {
 async fn lines_that_are_no_messages() {
     let rig = rig().await;
     let mut pipe = Pipe::legacy(&rig).await;
-    for (line, code) in [("{", -32700), ("nonsense", -32700), ("[1", -32700), ("[]", -32600), ("5", -32600), ("{}", -32600), ("\u{feff}{}", -32700)] {
+    for (line, code) in [
+        ("{", -32700),
+        ("nonsense", -32700),
+        ("[1", -32700),
+        ("[]", -32600),
+        ("5", -32600),
+        ("{}", -32600),
+        ("\u{feff}{}", -32700),
+    ] {
         pipe.send(line).await;
         let answer: Value = serde_json::from_str(&pipe.line().await).unwrap();
         assert_eq!((&answer["error"]["code"], &answer["id"]), (&Value::from(code), &Value::Null), "{line}");
     }
     pipe.send("\n  \r\n").await;
-    let large = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(64 * 1024 * 1024));
+    let large =
+        format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":"{}"}}}}"#, "x".repeat(64 * 1024 * 1024));
     pipe.send(&large).await;
     assert!(pipe.line().await.contains("-32600"), "a line beyond the limit is refused, and the next is read");
     pipe.send(&request(3, "ping", "{}")).await;
@@ -183,11 +197,24 @@ async fn lines_that_are_no_messages() {
 #[tokio::test]
 async fn names_with_control_characters() {
     let rig = rig().await;
-    for name in [r#""a\u0000b""#, r#""a\nb\r\nX-Evil: 1""#, r#""\u001b[31m""#, r#""\ud83d\ude00""#, r#""..\/..\/x""#, r#""%00""#] {
+    for name in [
+        r#""a\u0000b""#,
+        r#""a\nb\r\nX-Evil: 1""#,
+        r#""\u001b[31m""#,
+        r#""\ud83d\ude00""#,
+        r#""..\/..\/x""#,
+        r#""%00""#,
+    ] {
         let text: String = serde_json::from_str(name).unwrap();
         let encoded = mcp_wire::header::encode_value(&text).into_owned();
         let body = modern(7, "tools/call", &format!(r#""name":{name},"arguments":{{}}"#));
-        let headers = [ACCEPT, JSON, ("mcp-protocol-version", crate::wire::MODERN), ("mcp-method", "tools/call"), ("mcp-name", &encoded)];
+        let headers = [
+            ACCEPT,
+            JSON,
+            ("mcp-protocol-version", crate::wire::MODERN),
+            ("mcp-method", "tools/call"),
+            ("mcp-name", &encoded),
+        ];
         let answer = send(&rig.http, Method::POST, "/mcp", &headers, &body).await;
         let (_, error) = told(answer).await.unwrap_err();
         let message = error["message"].as_str().unwrap();
@@ -196,7 +223,8 @@ async fn names_with_control_characters() {
     for method in ["x\u{0}y", "x\ny", "\u{1b}[0m"] {
         let session = Session::open(&rig).await;
         let quoted = crate::wire::quote(method);
-        let (_, error) = told(session.post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":{quoted}}}"#)).await).await.unwrap_err();
+        let (_, error) =
+            told(session.post(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":{quoted}}}"#)).await).await.unwrap_err();
         assert!(!error["message"].as_str().unwrap().chars().any(char::is_control), "{error}");
     }
     rig.close().await;
@@ -213,8 +241,14 @@ async fn escapes_hide_nothing() {
     let mut pipe = Pipe::open(&rig);
     pipe.send(&body).await;
     assert!(pipe.line().await.contains(r#""tools":["#));
-    let twice = ask_modern(&rig, "/mcp", &[], "tools/call", r#""name":"echo","name":"hang","arguments":{}"#).await;
-    assert_ne!(twice.status, 200, "the header and the body that a server reads must be the same name");
+    // Of repeated members the last one counts, for the header as for the call.
+    for (header, tool) in [("hang", "echo"), ("nobody", "echo")] {
+        let members = format!(r#""name":"{header}","uri":5,"name":"{tool}","arguments":{{}}"#);
+        let right = ask_modern(&rig, "/mcp", &[("mcp-name", tool)], "tools/call", &members).await;
+        told(right).await.unwrap();
+        let wrong = ask_modern(&rig, "/mcp", &[("mcp-name", header)], "tools/call", &members).await;
+        assert_eq!(told(wrong).await.unwrap_err().1["code"], -32020, "{header}");
+    }
     rig.close().await;
 }
 

@@ -13,6 +13,7 @@ mod hostile;
 mod pages;
 mod parked;
 mod pipe;
+mod pipes;
 mod raw;
 mod refusals;
 mod rig;
