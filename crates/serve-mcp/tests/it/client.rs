@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use crate::client_http::Http;
 use crate::client_stdio::Stdio;
 use crate::rig::{PATIENCE, Rig, Wire, in_time};
+use crate::told::{Told, subscription_of};
 use crate::wire::{LEGACY, MODERN, Message, member, members, quote, unquote};
 
 /// What a client that can everything declares.
@@ -84,19 +85,6 @@ pub struct Ask {
     pub meta: String,
     /// Whether progress is wanted; the token is then the text `token ID`.
     pub progress: bool,
-}
-
-/// What came of a request.
-#[derive(Clone, Debug, Default)]
-pub struct Told {
-    /// Notifications and questions before the answer, in their order.
-    pub before: Vec<Message>,
-    /// `None` where the client was told that there is no answer.
-    pub outcome: Option<Result<String, String>>,
-    /// The HTTP status of the last answer.
-    pub status: u16,
-    /// How often it was sent.
-    pub rounds: usize,
 }
 
 impl Ask {
@@ -360,55 +348,6 @@ impl About {
         let name = name.map(|name| unquote(&name));
         Sent { id: id.to_owned(), method: ask.method.clone(), name, message }
     }
-}
-
-impl Told {
-    /// The result; fails where there is none.
-    #[track_caller]
-    pub fn result(&self) -> String {
-        match &self.outcome {
-            Some(Ok(result)) => result.clone(),
-            other => panic!("no result: {other:?}"),
-        }
-    }
-
-    /// The error object; fails where there is none.
-    #[track_caller]
-    pub fn error(&self) -> serde_json::Value {
-        match &self.outcome {
-            Some(Err(error)) => serde_json::from_str(error).unwrap(),
-            other => panic!("no error: {other:?}"),
-        }
-    }
-
-    /// A member of the result as it stands there.
-    #[track_caller]
-    pub fn member(&self, name: &str) -> String {
-        let result = self.result();
-        member(&result, name).unwrap_or_else(|| panic!("no {name} in {result}"))
-    }
-
-    /// The text of a result with one text.
-    #[track_caller]
-    pub fn text(&self) -> String {
-        let result: serde_json::Value = serde_json::from_str(&self.result()).unwrap();
-        result["content"][0]["text"].as_str().unwrap_or_else(|| panic!("no text in {result}")).to_owned()
-    }
-
-    /// The questions that came before the answer.
-    pub fn questions(&self) -> impl Iterator<Item = &Message> {
-        self.before.iter().filter(|message| message.id.is_some())
-    }
-
-    /// The notifications of one method that came before the answer.
-    pub fn notified(&self, method: &str) -> Vec<&Message> {
-        self.before.iter().filter(|message| message.id.is_none() && message.is(method)).collect()
-    }
-}
-
-/// The id of the subscription that a notification belongs to.
-pub fn subscription_of(message: &Message) -> Option<String> {
-    member(&member(&message.params, "_meta")?, "io.modelcontextprotocol/subscriptionId")
 }
 
 /// What a client answers that is not told otherwise.

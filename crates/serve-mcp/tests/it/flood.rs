@@ -3,8 +3,9 @@
 use gateway_core::Era;
 use serde_json::Value;
 
-use crate::client::{Ask, Client, Told};
+use crate::client::{Ask, Client};
 use crate::rig::{Rig, Setup, Wire, in_time, reference};
+use crate::told::Told;
 
 /// Checks that a call was told all `steps` steps, in order, under its own id.
 fn check(id: &str, told: &Told, steps: u64) {

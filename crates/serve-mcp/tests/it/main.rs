@@ -20,4 +20,5 @@ mod rig;
 mod sessions;
 mod sse;
 mod streams;
+mod told;
 mod wire;

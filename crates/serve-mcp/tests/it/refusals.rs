@@ -50,7 +50,7 @@ async fn check(rig: &Rig, cases: Vec<Case>) {
             && read["jsonrpc"] == "2.0"
             && read["error"]["code"] == code
             && read["error"]["message"].as_str().is_some_and(|message| !message.is_empty())
-            && read["id"].to_string() == id
+            && *id == *read["id"].to_string()
             && !text.contains('\n');
         if !right {
             wrong.push(format!("{headers:?} {body:.200}\n  expected {status} {code} {id}, got {seen} {text:.300}"));

@@ -129,11 +129,6 @@ impl Rig {
         Self { gateway, door, http, stop, servers, tasks }
     }
 
-    /// With one reference server, `demo`, over HTTP.
-    pub async fn with(era: Era) -> Self {
-        Self::new(Setup { servers: vec![(Wire::Http, reference("demo", era))], ..Setup::default() }).await
-    }
-
     /// Answers an HTTP request.
     pub async fn answer(&self, request: Request<Body>) -> Response<Body> {
         in_time("an answer", self.http.answer(request)).await

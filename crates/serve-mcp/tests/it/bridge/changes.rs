@@ -6,8 +6,9 @@ use std::time::Duration;
 use gateway_core::Era;
 
 use super::{Feature, Noted, Way, table};
-use crate::client::{Ask, Client, subscription_of};
+use crate::client::{Ask, Client};
 use crate::rig::PATIENCE;
+use crate::told::subscription_of;
 use crate::wire::{Message, member};
 
 table! {

@@ -73,7 +73,9 @@ impl Feature {
                 for client in [Era::Legacy, Era::Modern] {
                     for door in [Wire::Http, Wire::Stdio] {
                         let way = Way { client, door, server, behind };
-                        let seen = (self.observe)(Client::of(&rig, client, door).await, way).await;
+                        let client = Client::of(&rig, client, door).await;
+                        let seen = (self.observe)(client.clone(), way).await;
+                        client.wire.leave().await;
                         let (expected, why) = self.expected(way);
                         if seen != expected {
                             wrong.push(format!("{way}\n  observed {seen}\n  expected {expected} {why}"));

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use gateway_core::Era;
 
 use super::{Except, Feature, table};
-use crate::client::{Ask, Client, Told};
+use crate::client::{Ask, Client};
+use crate::told::Told;
 use crate::wire::{Message, quote};
 
 table! {
