@@ -102,6 +102,10 @@ impl Head {
         if self.method.as_deref() != Some(method) {
             return Err(mismatch("Mcp-Method"));
         }
+        // Other methods have names as well, and none of this revision needs the header.
+        if !matches!(method, "tools/call" | "prompts/get" | "resources/read") {
+            return Ok(());
+        }
         let Some(name) = header::name_of(method, params) else { return Ok(()) };
         let said = self.name.as_deref().and_then(header::decode_value);
         if said.as_deref() == Some(name.as_str()) { Ok(()) } else { Err(mismatch("Mcp-Name")) }
@@ -157,5 +161,12 @@ mod tests {
         check(Some("tools/call"), None, false);
         check(Some("TOOLS/CALL"), Some("=?base64?Y2Fmw6k=?="), false);
         check(None, Some("=?base64?Y2Fmw6k=?="), false);
+        let params = RawJson::parse(r#"{"uri":"a:b"}"#).expect("JSON");
+        let head = Head {
+            version: Some("2026-07-28".to_owned()),
+            method: Some("resources/subscribe".to_owned()),
+            ..Head::default()
+        };
+        assert!(head.check("2026-07-28", "resources/subscribe", &params).is_ok(), "the method itself is refused later");
     }
 }
