@@ -13,9 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::fleet::Fleet;
+use super::session_events::Audience;
 use super::subscription::Watches;
 use super::supervisor;
-use super::voices::Audience;
 use crate::{
     Era, Error, ErrorKind, LogLevel, Notification, Question, Result, ServerOffer, ServerSpec, ServerStatus, ServerTools,
 };

@@ -13,7 +13,7 @@ use super::catalogue::Catalogue;
 use super::directory::Directory;
 use super::fleet::Fleet;
 use super::server::{Presence, Server};
-use super::voices::Audience;
+use super::session_events::Audience;
 use crate::{
     Error, ErrorKind, Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerState, ServerStatus, ServerTools,
     SessionStatus, StoredSession,
