@@ -19,9 +19,6 @@ const RESOURCE_NOT_FOUND: i64 = -32002;
 /// The caller may not.
 const REFUSED: i64 = -32003;
 
-/// The URL that a client must open first (2025-11-25, "URL Elicitation Required").
-const URL_ELICITATION_REQUIRED: i64 = -32042;
-
 /// Why a request has no result.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -181,15 +178,14 @@ impl From<Error> for Failure {
 /// Whether a server's error code means the same to our client. Those that speak of the connection between the
 /// gateway and the server do not.
 fn may_pass(code: i64) -> bool {
-    match code {
+    !matches!(
+        code,
         code::METHOD_NOT_FOUND
-        | code::PARSE_ERROR
-        | code::INVALID_REQUEST
-        | code::HEADER_MISMATCH
-        | code::UNSUPPORTED_PROTOCOL_VERSION => false,
-        URL_ELICITATION_REQUIRED | code::MISSING_CLIENT_CAPABILITY => true,
-        _ => true,
-    }
+            | code::PARSE_ERROR
+            | code::INVALID_REQUEST
+            | code::HEADER_MISMATCH
+            | code::UNSUPPORTED_PROTOCOL_VERSION
+    )
 }
 
 fn code_of(object: &RawJson) -> Option<i64> {

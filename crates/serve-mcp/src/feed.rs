@@ -172,10 +172,7 @@ impl Feed {
     fn tell(&mut self, method: &str, params: &RawJson) {
         let params = match &self.audience {
             Audience::Session(_) => params.clone(),
-            Audience::Subscription(subscription) => {
-                let tag = format!(r#"{{"{SUBSCRIPTION_ID}":{}}}"#, subscription.id_text.as_str());
-                with_member(params, "_meta", &tag)
-            }
+            Audience::Subscription(subscription) => tagged(params, &subscription.id_text),
         };
         let mut message = Vec::new();
         write_notification(&mut message, method, &params, &Meta::default());
@@ -249,6 +246,13 @@ impl Source for Feed {
     }
 }
 
+/// With the tag of the client's subscription beside whatever else `_meta` says.
+fn tagged(params: &RawJson, id: &RawJson) -> RawJson {
+    let meta = Object::of(params).get("_meta").filter(|meta| meta.is_object()).cloned();
+    let meta = with_member(&meta.unwrap_or_else(RawJson::empty_object), SUBSCRIPTION_ID, id.as_str());
+    with_member(params, "_meta", meta.as_str())
+}
+
 /// Without the tag of the gateway's own subscription at a modern server.
 fn untagged(params: &RawJson) -> RawJson {
     let object = Object::of(params);
@@ -264,6 +268,15 @@ fn untagged(params: &RawJson) -> RawJson {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clients_tag_stands_beside_what_the_server_says() {
+        let raw = |text: &str| RawJson::parse(text.to_owned()).expect("JSON");
+        let tag = r#""io.modelcontextprotocol/subscriptionId":7"#;
+        let check = |params: &str, expected: String| assert_eq!(tagged(&raw(params), &raw("7")).as_str(), expected);
+        check("{}", format!(r#"{{"_meta":{{{tag}}}}}"#));
+        check(r#"{"_meta":{"x":1.0},"uri":"a"}"#, format!(r#"{{"_meta":{{{tag},"x":1.0}},"uri":"a"}}"#));
+    }
 
     #[test]
     fn a_servers_tag_is_taken_off() {
