@@ -13,7 +13,7 @@ mod vocabulary;
 pub use contract::auth::{Auth, Credentials, Principal};
 pub use contract::invoke::{Call, Invoke, Layer};
 pub use contract::request::{ClientProfile, Conversation, Listener, Notification, Question, UpstreamRequest};
-pub use contract::router::{Index, Match, Query, Router, ToolRef};
+pub use contract::router::{Index, Match, Query, Ranking, Router, ToolRef};
 pub use contract::session_store::{SessionStore, StoredSession};
 pub use contract::transport::{Connect, Era, Transport, Upstream, UpstreamEvents, UpstreamInfo};
 pub use engine::*;

@@ -161,7 +161,7 @@ fn rank(bencher: Bencher<'_, '_>, servers: &[Arc<ServerTools>], text: &str) {
     let runtime = runtime();
     let index: Arc<dyn Index> = runtime.block_on(KeywordRouter::default().index(servers)).expect("it needs no service");
     let query = Query { text, limit: 5, min_score: 0.0, visible: &|_| true };
-    bencher.bench_local(|| runtime.block_on(index.rank(black_box(&query))).map(|matches| matches.len()));
+    bencher.bench_local(|| runtime.block_on(index.rank(black_box(&query))).map(|ranking| ranking.matches.len()));
 }
 
 fn text(name: &str) -> &'static str {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{Index, Match, Query, Result};
+use gateway_core::{Index, Match, Query, Ranking, Result};
 
 use crate::config::KeywordConfig;
 use crate::explain::explain;
@@ -42,8 +42,8 @@ impl KeywordIndex {
 
 #[async_trait]
 impl Index for KeywordIndex {
-    async fn rank(&self, query: &Query<'_>) -> Result<Vec<Match>> {
-        Ok(self.matches(query))
+    async fn rank(&self, query: &Query<'_>) -> Result<Ranking> {
+        Ok(self.matches(query).into())
     }
 }
 

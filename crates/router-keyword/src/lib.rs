@@ -27,7 +27,7 @@
 //! let server = Arc::new(ServerTools::new("github", "", vec![tool]));
 //! let index = KeywordRouter::new(KeywordConfig::default()).index(&[server]).await?;
 //! let query = Query { text: "create an issue", limit: 5, min_score: 0.0, visible: &|_| true };
-//! let best = &index.rank(&query).await?[0];
+//! let best = &index.rank(&query).await?.matches[0];
 //! assert_eq!(best.reasoning, "name: create, issue");
 //! assert!(best.score > 0.9);
 //! # Ok(())

@@ -1,5 +1,6 @@
 //! How tools are found by a description of what is wanted.
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub trait Index: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Where a service that the router depends on fails.
-    async fn rank(&self, query: &Query<'_>) -> Result<Vec<Match>>;
+    async fn rank(&self, query: &Query<'_>) -> Result<Ranking>;
 }
 
 /// A tool by its place: `servers[server].tools()[tool]` of the set that the index was made from.
@@ -70,6 +71,22 @@ impl Debug for Query<'_> {
             .field("limit", &self.limit)
             .field("min_score", &self.min_score)
             .finish_non_exhaustive()
+    }
+}
+
+/// What an index answers. Most have nothing to say beside the matches: `Ok(matches.into())`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// The tools that fit, best first.
+    pub matches: Vec<Match>,
+    /// Who answered, where that was not the router itself: `hybrid (openai unavailable)`. Callers see it in place of
+    /// [`Router::name`].
+    pub answered_by: Option<Cow<'static, str>>,
+}
+
+impl From<Vec<Match>> for Ranking {
+    fn from(matches: Vec<Match>) -> Self {
+        Self { matches, answered_by: None }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The gateway: what doors ask.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -110,16 +111,18 @@ impl Gateway {
             let begun = Instant::now();
             let query =
                 Query { text: &request.query, limit: request.limit, min_score: request.min_score, visible: &visible };
-            let matches = index.rank(&query).await?;
+            let ranking = index.rank(&query).await?;
             let took = begun.elapsed();
-            let matches = matches
+            let matches = ranking
+                .matches
                 .into_iter()
                 .filter_map(|found| {
                     let tool = view.catalogue.entry(found.tool)?;
                     Some(FoundTool { tool, score: found.score, reasoning: found.reasoning })
                 })
                 .collect();
-            Ok(SearchReply { router: self.engine.router.name().to_owned(), took, matches })
+            let router = ranking.answered_by.map_or_else(|| self.engine.router.name().to_owned(), Cow::into_owned);
+            Ok(SearchReply { router, took, matches })
         })
         .await
     }

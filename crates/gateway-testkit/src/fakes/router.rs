@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{Index, Match, Query, Result, Router, ServerTools, ToolRef};
+use gateway_core::{Index, Match, Query, Ranking, Result, Router, ServerTools, ToolRef};
 
 /// Words that say nothing about a tool.
 const EMPTY_WORDS: [&str; 12] = ["a", "an", "the", "in", "of", "to", "is", "it", "from", "for", "what", "and"];
@@ -38,7 +38,7 @@ impl Router for FakeRouter {
 
 #[async_trait]
 impl Index for FakeIndex {
-    async fn rank(&self, query: &Query<'_>) -> Result<Vec<Match>> {
+    async fn rank(&self, query: &Query<'_>) -> Result<Ranking> {
         let wanted = words(query.text);
         let mut matches: Vec<Match> = self
             .tools
@@ -55,7 +55,7 @@ impl Index for FakeIndex {
             .collect();
         matches.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.tool.cmp(&b.tool)));
         matches.truncate(query.limit);
-        Ok(matches)
+        Ok(matches.into())
     }
 }
 

@@ -281,7 +281,8 @@ async fn rank_with(
     visible: &(dyn Fn(ToolRef) -> bool + Send + Sync),
 ) -> Result<Vec<Match>, String> {
     let query = Query { text, limit, min_score, visible };
-    index.rank(&query).await.map_err(|error| format!("rank failed: {error:?}"))
+    let ranking = index.rank(&query).await.map_err(|error| format!("rank failed: {error:?}"))?;
+    Ok(ranking.matches)
 }
 
 fn tools(matches: &[Match]) -> Vec<ToolRef> {

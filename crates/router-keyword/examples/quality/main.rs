@@ -102,7 +102,7 @@ async fn print_nonsense(set: &Set, index: &dyn Index) -> Result<(), Box<dyn Erro
     let mut answered = Vec::new();
     for text in NONSENSE {
         let query = Query { text, limit: 1, min_score: 0.0, visible: &|_| true };
-        if let Some(first) = index.rank(&query).await?.first() {
+        if let Some(first) = index.rank(&query).await?.matches.first() {
             let server = &set.servers[first.tool.server as usize];
             let tool = server.tools()[first.tool.tool as usize].name();
             answered.push(format!("{text:?} -> {}/{tool} {:.2}", server.server(), first.score));

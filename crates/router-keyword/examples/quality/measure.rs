@@ -35,7 +35,7 @@ pub async fn answers(set: &Set, index: &dyn Index) -> gateway_core::Result<Vec<V
     let mut answers = Vec::with_capacity(set.queries.len());
     for asked in &set.queries {
         let query = Query { text: &asked.text, limit: 10, min_score: 0.0, visible: &|_| true };
-        answers.push(index.rank(&query).await?);
+        answers.push(index.rank(&query).await?.matches);
     }
     Ok(answers)
 }

@@ -57,7 +57,7 @@ pub async fn index(servers: &[Arc<ServerTools>]) -> Arc<dyn Index> {
 
 pub async fn rank(index: &dyn Index, text: &str) -> Vec<Match> {
     let query = Query { text, limit: 10, min_score: 0.0, visible: &|_| true };
-    index.rank(&query).await.expect("it needs no service")
+    index.rank(&query).await.expect("it needs no service").matches
 }
 
 pub fn name(servers: &[Arc<ServerTools>], found: &Match) -> String {

@@ -78,7 +78,7 @@ async fn ties_are_in_the_order_of_the_catalogue() {
     let index = index(&servers).await;
     for limit in [1, 7, 20] {
         let query = Query { text: "b", limit, min_score: 0.0, visible: &|tool| tool.server != 3 };
-        let found = index.rank(&query).await.expect("it needs no service");
+        let found = index.rank(&query).await.expect("it needs no service").matches;
         let expected: Vec<u32> = (0..20).filter(|server| *server != 3).take(limit).collect();
         assert_eq!(found.iter().map(|found| found.tool.server).collect::<Vec<_>>(), expected);
     }
@@ -94,7 +94,11 @@ async fn hiding_tools_changes_nothing_about_the_others() {
             let visible = move |tool: ToolRef| tool.server != hidden;
             let query = Query { text, limit: 10, min_score: 0.0, visible: &visible };
             let expected: Vec<_> = all.iter().filter(|found| found.tool.server != hidden).cloned().collect();
-            assert_eq!(index.rank(&query).await.expect("it needs no service"), expected, "{text} without {hidden}");
+            assert_eq!(
+                index.rank(&query).await.expect("it needs no service").matches,
+                expected,
+                "{text} without {hidden}"
+            );
         }
     }
 }
@@ -104,7 +108,7 @@ async fn min_score_that_is_no_number_hides_nothing() {
     let servers = servers();
     let index = index(&servers).await;
     let query = Query { text: "create issue", limit: 10, min_score: f32::NAN, visible: &|_| true };
-    let found = index.rank(&query).await.expect("it needs no service");
+    let found = index.rank(&query).await.expect("it needs no service").matches;
     assert_eq!(found, rank(&*index, "create issue").await);
 }
 

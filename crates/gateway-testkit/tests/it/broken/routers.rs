@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use gateway_core::{Error, ErrorKind, Index, Match, Query, Result, Router, ServerTools, ToolRef};
+use gateway_core::{Error, ErrorKind, Index, Match, Query, Ranking, Result, Router, ServerTools, ToolRef};
 use gateway_testkit::fakes::FakeRouter;
 use gateway_testkit::suites;
 
@@ -67,7 +67,7 @@ impl Router for Broken {
 
 #[async_trait]
 impl Index for BrokenIndex {
-    async fn rank(&self, query: &Query<'_>) -> Result<Vec<Match>> {
+    async fn rank(&self, query: &Query<'_>) -> Result<Ranking> {
         let all = |_| true;
         let wider = match self.fault {
             Fault::IgnoresVisible | Fault::FiltersTooLate => Query { visible: &all, ..*query },
@@ -78,7 +78,7 @@ impl Index for BrokenIndex {
             }
             _ => *query,
         };
-        let mut matches = self.inner.rank(&wider).await?;
+        let mut matches = self.inner.rank(&wider).await?.matches;
         let invented = |score| Match { tool: ToolRef { server: 99, tool: 0 }, score, reasoning: "x".to_owned() };
         match self.fault {
             Fault::InventsTools if !matches.is_empty() => matches.push(invented(0.0)),
@@ -105,7 +105,7 @@ impl Index for BrokenIndex {
             Fault::SeveralLines => matches.iter_mut().for_each(|found| found.reasoning = "a\nb".to_owned()),
             _ => {}
         }
-        Ok(matches)
+        Ok(matches.into())
     }
 }
 
