@@ -9,18 +9,18 @@ use gateway_core::{Index, Match, Query, Ranking, Result};
 use crate::config::KeywordConfig;
 use crate::explain::explain;
 use crate::query::Wanted;
-use crate::rank::{Catalogue, Sums};
+use crate::rank::{Catalogue, Rooms};
 
 /// The index of a [`KeywordRouter`](crate::KeywordRouter).
 pub(crate) struct KeywordIndex {
     config: Arc<KeywordConfig>,
     catalogue: Catalogue,
-    sums: Arc<Sums>,
+    rooms: Arc<Rooms>,
 }
 
 impl KeywordIndex {
-    pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, sums: Arc<Sums>) -> Self {
-        Self { config, catalogue, sums }
+    pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, rooms: Arc<Rooms>) -> Self {
+        Self { config, catalogue, rooms }
     }
 
     fn matches(&self, query: &Query<'_>) -> Vec<Match> {
@@ -31,7 +31,7 @@ impl KeywordIndex {
         let wanted = Wanted::new(query.text, catalogue.tools(), catalogue.dictionary(), config);
         // Not a number counts as no limit.
         let floor = config.floor.max(query.min_score);
-        let best = catalogue.best(&wanted.terms, config.server_prior, query.limit, query.visible, &self.sums);
+        let best = catalogue.best(&wanted, config.server_prior, query.limit, query.visible, &self.rooms);
         best.into_iter()
             .map(|scored| (scored.tool, wanted.demand.score(scored.sum)))
             .take_while(|(_, score)| *score >= floor)

@@ -12,7 +12,8 @@
 //! | `dictionary` | the segments of an index → one inverted list |
 //! | `query`, `related` | a query → weighted terms |
 //! | `score` | the BM25F formulas |
-//! | `rank` | weighted terms → the best tools |
+//! | `gather` | weighted terms → the sums of the tools |
+//! | `rank` | sums → the best tools |
 //! | `calibrate` | a BM25F sum → a score in 0..=1 |
 //! | `explain` | a match → the words that made it |
 //!
@@ -39,6 +40,7 @@ mod config;
 mod dictionary;
 mod explain;
 mod fields;
+mod gather;
 mod index;
 mod pieces;
 mod query;

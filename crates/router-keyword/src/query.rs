@@ -1,12 +1,13 @@
 //! A query → weighted terms.
 
-use rustc_hash::FxHashSet;
+use gateway_core::clauses;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::calibrate::Demand;
 use crate::config::KeywordConfig;
 use crate::dictionary::{Dictionary, Entry};
 use crate::fields::bounded;
-use crate::related::related;
+use crate::related::{Related, related};
 use crate::score::rarity;
 use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer};
 
@@ -16,11 +17,16 @@ const MAX_TEXT: usize = 8 * 1024;
 /// How much a number counts. It is mostly a value for the tool, and rarely says which tool.
 const NUMBER: f32 = 0.3;
 
+/// How much less sure it is what a stop word stands for, such as `list` for `which`.
+const QUESTION: f32 = 0.4;
+
 /// What a query asks of an index.
 #[derive(Debug)]
 pub(crate) struct Wanted {
-    /// The terms that some tool has, in the order of the query.
+    /// The terms that some tool has, those that say the same together.
     pub(crate) terms: Vec<WantedTerm>,
+    /// How many clauses the query has.
+    pub(crate) clauses: usize,
     /// How much is asked for.
     pub(crate) demand: Demand,
 }
@@ -40,6 +46,10 @@ pub(crate) struct WantedTerm {
     pub(crate) start: usize,
     /// Where it ends.
     pub(crate) end: usize,
+    /// The clauses that it stands in, a bit each.
+    pub(crate) clauses: u8,
+    /// Terms with equal groups say the same.
+    pub(crate) group: usize,
 }
 
 /// How a query says a term.
@@ -58,19 +68,28 @@ pub(crate) enum Said {
 impl Wanted {
     /// Reads `text` as a query to an index of `tools` tools with the terms of `dictionary`.
     pub(crate) fn new(text: &str, tools: u32, dictionary: &Dictionary, config: &KeywordConfig) -> Self {
-        let mut reader = Reader { tools, dictionary, terms: Vec::new(), rarities: Vec::new() };
+        let text = bounded(text, MAX_TEXT);
         let mut tokens = Vec::new();
-        Tokenizer::new().tokenize(bounded(text, MAX_TEXT), Joining::Neighbours, &mut |token| tokens.push(token));
-        let mut seen = FxHashSet::default();
+        Tokenizer::new().tokenize(text, Joining::Neighbours, &mut |token| tokens.push(token));
+        let starts: Vec<usize> =
+            clauses(text).iter().map(|clause| clause.as_ptr() as usize - text.as_ptr() as usize).collect();
+        let mut clauses: FxHashMap<Term, u8> = FxHashMap::default();
         for token in &tokens {
+            let clause = starts.iter().rposition(|start| *start <= token.start).unwrap_or(0);
+            *clauses.entry(token.term).or_default() |= 1 << clause;
+        }
+        let mut reader = Reader { tools, dictionary, config, clauses, terms: Vec::new(), rarities: Vec::new() };
+        let mut seen = FxHashSet::default();
+        for (group, token) in tokens.iter().enumerate() {
             if token.kind != Kind::Stop && seen.insert(token.term) {
-                reader.read(token, config);
+                reader.read(token, group);
             }
         }
         // After all words, so that a word of the query is not taken for one that another word may stand for.
-        for token in &tokens {
+        for (group, token) in tokens.iter().enumerate() {
+            let most = dictionary.find(token.term).map(|entry| reader.rarity(entry));
             for other in related(token.term).iter().filter(|other| seen.insert(other.term)) {
-                reader.add(other.term, Said::As(other.word), config.related, token);
+                reader.add_related(*other, most, token, group);
             }
         }
         let Reader { mut terms, rarities, .. } = reader;
@@ -78,43 +97,70 @@ impl Wanted {
             terms.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             terms.truncate(config.max_terms);
         }
-        terms.sort_by_key(|term| (term.start, term.end));
-        Self { terms, demand: Demand::new(rarities, rarity(1, tools)) }
+        terms.sort_by_key(|term| term.group);
+        Self { terms, clauses: starts.len(), demand: Demand::new(rarities, rarity(1, tools)) }
     }
 }
 
 struct Reader<'a> {
     tools: u32,
     dictionary: &'a Dictionary,
+    config: &'a KeywordConfig,
+    /// The clauses of each term of the query, a bit each.
+    clauses: FxHashMap<Term, u8>,
     terms: Vec<WantedTerm>,
     /// What each distinct word would be worth, whether or not any tool has it.
     rarities: Vec<f32>,
 }
 
 impl Reader<'_> {
-    fn read(&mut self, token: &Token, config: &KeywordConfig) {
-        match token.kind {
-            Kind::Joined => {
-                self.add(token.term, Said::Joined, config.joined, token);
-            }
-            Kind::Whole => {
-                self.add(token.term, Said::Whole, config.whole_name, token);
-            }
-            Kind::Word | Kind::Number | Kind::Stop => {
-                let factor = if token.kind == Kind::Number { NUMBER } else { 1.0 };
-                let known = self.add(token.term, Said::Plainly, factor, token);
-                let worth = known.unwrap_or_else(|| factor * rarity(0, self.tools));
-                self.rarities.push(worth);
-            }
+    fn read(&mut self, token: &Token, group: usize) {
+        let factor = match token.kind {
+            Kind::Joined => self.config.joined,
+            Kind::Whole => self.config.whole_name,
+            Kind::Number => NUMBER,
+            Kind::Word | Kind::Stop => 1.0,
+        };
+        let said = match token.kind {
+            Kind::Joined => Said::Joined,
+            Kind::Whole => Said::Whole,
+            Kind::Word | Kind::Number | Kind::Stop => Said::Plainly,
+        };
+        let entry = self.dictionary.find(token.term);
+        let worth = factor * entry.map_or_else(|| rarity(0, self.tools), |entry| self.rarity(entry));
+        if let Some(entry) = entry {
+            self.add(Found { term: token.term, entry, said, weight: worth }, token, group);
+        }
+        if said == Said::Plainly {
+            self.rarities.push(worth);
         }
     }
 
-    /// Adds a term, where any tool has it. Says what it is worth.
-    fn add(&mut self, term: Term, said: Said, factor: f32, token: &Token) -> Option<f32> {
-        let entry = self.dictionary.find(term)?;
-        let having = self.dictionary.postings(entry).len() as u32;
-        let weight = factor * rarity(having, self.tools);
-        self.terms.push(WantedTerm { term, entry, said, weight, start: token.start, end: token.end });
-        Some(weight)
+    /// Adds a word that may stand for `token`, where any tool has it. It is worth no more than `most`, what the word
+    /// that was said is worth.
+    fn add_related(&mut self, other: Related, most: Option<f32>, token: &Token, group: usize) {
+        if let Some(entry) = self.dictionary.find(other.term) {
+            let certainty = if token.kind == Kind::Stop { QUESTION } else { 1.0 };
+            let weight = certainty * self.config.related * self.rarity(entry).min(most.unwrap_or(f32::MAX));
+            self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, token, group);
+        }
     }
+
+    fn add(&mut self, found: Found, token: &Token, group: usize) {
+        let Found { term, entry, said, weight } = found;
+        let clauses = self.clauses.get(&token.term).copied().unwrap_or(1);
+        self.terms.push(WantedTerm { term, entry, said, weight, start: token.start, end: token.end, clauses, group });
+    }
+
+    fn rarity(&self, entry: Entry) -> f32 {
+        rarity(self.dictionary.postings(entry).len() as u32, self.tools)
+    }
+}
+
+/// A term that some tool has.
+struct Found {
+    term: Term,
+    entry: Entry,
+    said: Said,
+    weight: f32,
 }

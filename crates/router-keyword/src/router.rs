@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use crate::config::KeywordConfig;
 use crate::index::KeywordIndex;
-use crate::rank::{Catalogue, Sums};
+use crate::rank::{Catalogue, Rooms};
 use crate::segment::Segment;
 use crate::tokenize::Tokenizer;
 
@@ -20,13 +20,13 @@ use crate::tokenize::Tokenizer;
 pub struct KeywordRouter {
     config: Arc<KeywordConfig>,
     segments: Mutex<FxHashMap<u64, Weak<Segment>>>,
-    sums: Arc<Sums>,
+    rooms: Arc<Rooms>,
 }
 
 impl KeywordRouter {
     /// A router with these settings.
     pub fn new(config: KeywordConfig) -> Self {
-        Self { config: Arc::new(config), segments: Mutex::default(), sums: Arc::default() }
+        Self { config: Arc::new(config), segments: Mutex::default(), rooms: Arc::default() }
     }
 
     /// The segment of each of `servers`: the one in use where there is one, else a new one. Reads without
@@ -71,7 +71,7 @@ impl Router for KeywordRouter {
 
     async fn index(&self, servers: &[Arc<ServerTools>]) -> Result<Arc<dyn Index>> {
         let catalogue = Catalogue::new(self.segments(servers));
-        Ok(Arc::new(KeywordIndex::new(Arc::clone(&self.config), catalogue, Arc::clone(&self.sums))))
+        Ok(Arc::new(KeywordIndex::new(Arc::clone(&self.config), catalogue, Arc::clone(&self.rooms))))
     }
 }
 
