@@ -1,5 +1,7 @@
 //! A query → weighted terms.
 
+use std::iter;
+
 use gateway_core::clauses;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -7,15 +9,20 @@ use crate::calibrate::Demand;
 use crate::config::KeywordConfig;
 use crate::dictionary::{Dictionary, Entry};
 use crate::fields::bounded;
+use crate::pieces::is_spaceless;
 use crate::related::{Related, related};
 use crate::score::rarity;
 use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer};
+use crate::translate::{Foreign, foreign};
 
 /// How much of a query is read, in bytes: some 1,300 words.
 const MAX_TEXT: usize = 8 * 1024;
 
 /// How much a number counts. It is mostly a value for the tool, and rarely says which tool.
 const NUMBER: f32 = 0.3;
+
+/// How much less a translated word counts than one of the tool's own language.
+const TRANSLATED: f32 = 0.9;
 
 /// How much less sure it is what a stop word stands for, such as `list` for `which`.
 const QUESTION: f32 = 0.4;
@@ -80,17 +87,33 @@ impl Wanted {
         }
         let mut reader = Reader { tools, dictionary, config, clauses, terms: Vec::new(), rarities: Vec::new() };
         let mut seen = FxHashSet::default();
+        let foreign = foreign(text, &tokens, |token| dictionary.find(token.term).is_some());
+        // Between words without spaces that are known stand endings and the like.
+        let is_between = |token: &Token| {
+            !foreign.is_empty()
+                && text[token.start..token.end].contains(is_spaceless)
+                && dictionary.find(token.term).is_none()
+        };
+        let is_foreign = |token: &Token| {
+            foreign.iter().any(|word| word.is_void() && word.start <= token.start && token.end <= word.end)
+                || is_between(token)
+        };
         for (group, token) in tokens.iter().enumerate() {
-            if token.kind != Kind::Stop && seen.insert(token.term) {
+            if token.kind != Kind::Stop && !is_foreign(token) && seen.insert(token.term) {
                 reader.read(token, group);
             }
         }
         // After all words, so that a word of the query is not taken for one that another word may stand for.
         for (group, token) in tokens.iter().enumerate() {
             let most = dictionary.find(token.term).map(|entry| reader.rarity(entry));
-            for other in related(token.term).iter().filter(|other| seen.insert(other.term)) {
+            for other in
+                related(token.term).iter().filter(|_| !is_foreign(token)).filter(|other| seen.insert(other.term))
+            {
                 reader.add_related(*other, most, token, group);
             }
+        }
+        for (group, word) in (tokens.len()..).zip(&foreign) {
+            reader.translate(word, group, &mut seen);
         }
         let Reader { mut terms, rarities, .. } = reader;
         if terms.len() > config.max_terms {
@@ -146,6 +169,28 @@ impl Reader<'_> {
         }
     }
 
+    /// Adds what a word of another language means, and the words that may stand for that.
+    fn translate(&mut self, word: &Foreign, group: usize, seen: &mut FxHashSet<Term>) {
+        let token = Token { term: 0, kind: Kind::Word, start: word.start, end: word.end };
+        let mut worth: f32 = 0.0;
+        for english in word.meaning {
+            if let Some(entry) = self.dictionary.find(english.term) {
+                worth = worth.max(self.rarity(entry));
+            }
+            for (other, factor) in iter::once((english, TRANSLATED))
+                .chain(related(english.term).iter().map(|other| (other, TRANSLATED * self.config.related)))
+            {
+                if let Some(entry) = self.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
+                    let weight = factor * self.rarity(entry);
+                    self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, &token, group);
+                }
+            }
+        }
+        if !word.meaning.is_empty() && !word.known {
+            self.rarities.push(worth);
+        }
+    }
+
     fn add(&mut self, found: Found, token: &Token, group: usize) {
         let Found { term, entry, said, weight } = found;
         let clauses = self.clauses.get(&token.term).copied().unwrap_or(1);
@@ -158,6 +203,7 @@ impl Reader<'_> {
 }
 
 /// A term that some tool has.
+#[derive(Clone, Copy)]
 struct Found {
     term: Term,
     entry: Entry,

@@ -248,7 +248,7 @@ fn spaceless(run: &str, offset: usize, emit: &mut dyn FnMut(Token)) {
 
 /// Writes `piece` to `word` in the one spelling that is compared: lower case, compatibility forms resolved,
 /// without diacritics on Latin and Greek letters, at most [`MAX_WORD`] bytes.
-fn fold(piece: &str, word: &mut String) {
+pub(crate) fn fold(piece: &str, word: &mut String) {
     word.clear();
     if piece.is_ascii() {
         word.push_str(piece);
