@@ -10,7 +10,7 @@
 //! | `fields`, `schema` | a tool → its texts, each with the field it stands in |
 //! | `segment` | the tools of one server → an inverted list with one strength per term and tool |
 //! | `dictionary` | the segments of an index → one inverted list |
-//! | `query`, `related`, `translate` | a query → weighted terms |
+//! | `query`, `related`, `spelling`, `translate` | a query → weighted terms |
 //! | `score` | the BM25F formulas |
 //! | `gather` | weighted terms → the sums of the tools |
 //! | `rank` | sums → the best tools |
@@ -50,6 +50,7 @@ mod router;
 mod schema;
 mod score;
 mod segment;
+mod spelling;
 mod tokenize;
 mod translate;
 

@@ -12,7 +12,8 @@ use crate::fields::bounded;
 use crate::pieces::is_spaceless;
 use crate::related::{Related, related};
 use crate::score::rarity;
-use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer};
+use crate::spelling::Spelling;
+use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer, fold};
 use crate::translate::{Foreign, foreign};
 
 /// How much of a query is read, in bytes: some 1,300 words.
@@ -20,6 +21,13 @@ const MAX_TEXT: usize = 8 * 1024;
 
 /// How much a number counts. It is mostly a value for the tool, and rarely says which tool.
 const NUMBER: f32 = 0.3;
+
+/// How much less a word counts that is taken for a misspelling of another one, for each mistake.
+const MISSPELT: f32 = 0.85;
+
+/// How many words of a query are taken for misspelt, and for how many others each.
+const MAX_MISSPELT: usize = 6;
+const MAX_SPELLINGS: usize = 3;
 
 /// How much less a translated word counts than one of the tool's own language.
 const TRANSLATED: f32 = 0.9;
@@ -36,6 +44,18 @@ pub(crate) struct Wanted {
     pub(crate) clauses: usize,
     /// How much is asked for.
     pub(crate) demand: Demand,
+    /// What the query says misspelt.
+    pub(crate) spellings: Vec<Box<str>>,
+}
+
+/// What is known where a query is read.
+#[derive(Clone, Copy)]
+pub(crate) struct Known<'a> {
+    /// How many tools the index has.
+    pub(crate) tools: u32,
+    pub(crate) dictionary: &'a Dictionary,
+    pub(crate) spelling: &'a Spelling,
+    pub(crate) config: &'a KeywordConfig,
 }
 
 /// A term of a query that some tool has.
@@ -70,22 +90,26 @@ pub(crate) enum Said {
     Whole,
     /// By another word, which may stand for this one.
     As(&'static str),
+    /// Misspelt: [`Wanted::spellings`] has the word at this place.
+    Misspelt(usize),
 }
 
 impl Wanted {
-    /// Reads `text` as a query to an index of `tools` tools with the terms of `dictionary`.
-    pub(crate) fn new(text: &str, tools: u32, dictionary: &Dictionary, config: &KeywordConfig) -> Self {
+    /// Reads `text` as a query.
+    pub(crate) fn new(text: &str, known: &Known<'_>) -> Self {
+        let Known { tools, dictionary, config, .. } = *known;
         let text = bounded(text, MAX_TEXT);
         let mut tokens = Vec::new();
-        Tokenizer::new().tokenize(text, Joining::Neighbours, &mut |token| tokens.push(token));
+        let mut tokenizer = Tokenizer::new();
+        tokenizer.tokenize(text, Joining::Neighbours, &mut |token| tokens.push(token));
         let starts: Vec<usize> =
             clauses(text).iter().map(|clause| clause.as_ptr() as usize - text.as_ptr() as usize).collect();
         let mut clauses: FxHashMap<Term, u8> = FxHashMap::default();
         for token in &tokens {
-            let clause = starts.iter().rposition(|start| *start <= token.start).unwrap_or(0);
-            *clauses.entry(token.term).or_default() |= 1 << clause;
+            *clauses.entry(token.term).or_default() |= 1 << clause_of(&starts, token.start);
         }
-        let mut reader = Reader { tools, dictionary, config, clauses, terms: Vec::new(), rarities: Vec::new() };
+        let mut reader =
+            Reader { known: *known, clauses, starts, terms: Vec::new(), rarities: Vec::new(), spellings: Vec::new() };
         let mut seen = FxHashSet::default();
         let foreign = foreign(text, &tokens, |token| dictionary.find(token.term).is_some());
         // Between words without spaces that are known stand endings and the like.
@@ -112,35 +136,46 @@ impl Wanted {
                 reader.add_related(*other, most, token, group);
             }
         }
+        let is_misspelt = |token: &&Token| {
+            let word = &text[token.start..token.end];
+            // A name is rarely misspelt, and often looks like another word.
+            let is_name = token.start > 0 && word.starts_with(char::is_uppercase);
+            token.kind == Kind::Word && !is_name && !is_foreign(token) && dictionary.find(token.term).is_none()
+        };
+        let misspelt = (0..).zip(&tokens).filter(|(_, token)| is_misspelt(token)).take(MAX_MISSPELT);
+        for (group, token) in misspelt {
+            reader.spell(&text[token.start..token.end], token, group, &mut tokenizer, &mut seen);
+        }
         for (group, word) in (tokens.len()..).zip(&foreign) {
             reader.translate(word, group, &mut seen);
         }
-        let Reader { mut terms, rarities, .. } = reader;
+        let Reader { mut terms, rarities, starts, spellings, .. } = reader;
         if terms.len() > config.max_terms {
             terms.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             terms.truncate(config.max_terms);
         }
         terms.sort_by_key(|term| term.group);
-        Self { terms, clauses: starts.len(), demand: Demand::new(rarities, rarity(1, tools)) }
+        Self { terms, clauses: starts.len(), demand: Demand::new(rarities, rarity(1, tools)), spellings }
     }
 }
 
 struct Reader<'a> {
-    tools: u32,
-    dictionary: &'a Dictionary,
-    config: &'a KeywordConfig,
+    known: Known<'a>,
+    /// Where the clauses begin.
+    starts: Vec<usize>,
     /// The clauses of each term of the query, a bit each.
     clauses: FxHashMap<Term, u8>,
     terms: Vec<WantedTerm>,
     /// What each distinct word would be worth, whether or not any tool has it.
     rarities: Vec<f32>,
+    spellings: Vec<Box<str>>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, token: &Token, group: usize) {
         let factor = match token.kind {
-            Kind::Joined => self.config.joined,
-            Kind::Whole => self.config.whole_name,
+            Kind::Joined => self.known.config.joined,
+            Kind::Whole => self.known.config.whole_name,
             Kind::Number => NUMBER,
             Kind::Word | Kind::Stop => 1.0,
         };
@@ -149,8 +184,8 @@ impl Reader<'_> {
             Kind::Whole => Said::Whole,
             Kind::Word | Kind::Number | Kind::Stop => Said::Plainly,
         };
-        let entry = self.dictionary.find(token.term);
-        let worth = factor * entry.map_or_else(|| rarity(0, self.tools), |entry| self.rarity(entry));
+        let entry = self.known.dictionary.find(token.term);
+        let worth = factor * entry.map_or_else(|| rarity(0, self.known.tools), |entry| self.rarity(entry));
         if let Some(entry) = entry {
             self.add(Found { term: token.term, entry, said, weight: worth }, token, group);
         }
@@ -162,10 +197,44 @@ impl Reader<'_> {
     /// Adds a word that may stand for `token`, where any tool has it. It is worth no more than `most`, what the word
     /// that was said is worth.
     fn add_related(&mut self, other: Related, most: Option<f32>, token: &Token, group: usize) {
-        if let Some(entry) = self.dictionary.find(other.term) {
+        if let Some(entry) = self.known.dictionary.find(other.term) {
             let certainty = if token.kind == Kind::Stop { QUESTION } else { 1.0 };
-            let weight = certainty * self.config.related * self.rarity(entry).min(most.unwrap_or(f32::MAX));
+            let weight = certainty * self.known.config.related * self.rarity(entry).min(most.unwrap_or(f32::MAX));
             self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, token, group);
+        }
+    }
+
+    /// Adds what `word` may be, where no tool has it.
+    fn spell(
+        &mut self,
+        word: &str,
+        token: &Token,
+        group: usize,
+        tokenizer: &mut Tokenizer,
+        seen: &mut FxHashSet<Term>,
+    ) {
+        let mut folded = String::new();
+        fold(word, &mut folded);
+        let similar = self.known.spelling.similar(&folded).into_iter();
+        let known = similar.filter_map(|(mistakes, word)| {
+            let term = tokenizer.word(word);
+            Some((mistakes, word, term, self.known.dictionary.find(term)?))
+        });
+        let known: Vec<_> = known.take(MAX_SPELLINGS).collect();
+        for (mistakes, word, term, entry) in known {
+            let certainty = MISSPELT / mistakes as f32;
+            let place = self.spellings.len();
+            self.spellings.push(word.into());
+            if seen.insert(term) {
+                let weight = certainty * self.rarity(entry);
+                self.add(Found { term, entry, said: Said::Misspelt(place), weight }, token, group);
+            }
+            for other in related(term) {
+                if let Some(entry) = self.known.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
+                    let weight = certainty * self.known.config.related * self.rarity(entry);
+                    self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, token, group);
+                }
+            }
         }
     }
 
@@ -174,13 +243,13 @@ impl Reader<'_> {
         let token = Token { term: 0, kind: Kind::Word, start: word.start, end: word.end };
         let mut worth: f32 = 0.0;
         for english in word.meaning {
-            if let Some(entry) = self.dictionary.find(english.term) {
+            if let Some(entry) = self.known.dictionary.find(english.term) {
                 worth = worth.max(self.rarity(entry));
             }
             for (other, factor) in iter::once((english, TRANSLATED))
-                .chain(related(english.term).iter().map(|other| (other, TRANSLATED * self.config.related)))
+                .chain(related(english.term).iter().map(|other| (other, TRANSLATED * self.known.config.related)))
             {
-                if let Some(entry) = self.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
+                if let Some(entry) = self.known.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
                     let weight = factor * self.rarity(entry);
                     self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, &token, group);
                 }
@@ -193,13 +262,19 @@ impl Reader<'_> {
 
     fn add(&mut self, found: Found, token: &Token, group: usize) {
         let Found { term, entry, said, weight } = found;
-        let clauses = self.clauses.get(&token.term).copied().unwrap_or(1);
+        let clause = || 1 << clause_of(&self.starts, token.start);
+        let clauses = self.clauses.get(&token.term).copied().unwrap_or_else(clause);
         self.terms.push(WantedTerm { term, entry, said, weight, start: token.start, end: token.end, clauses, group });
     }
 
     fn rarity(&self, entry: Entry) -> f32 {
-        rarity(self.dictionary.postings(entry).len() as u32, self.tools)
+        rarity(self.known.dictionary.postings(entry).len() as u32, self.known.tools)
     }
+}
+
+/// The place of the clause in which `at` lies, of those that begin at `starts`.
+fn clause_of(starts: &[usize], at: usize) -> usize {
+    starts.iter().rposition(|start| *start <= at).unwrap_or(0)
 }
 
 /// A term that some tool has.
