@@ -50,19 +50,26 @@ async fn a_tools_exact_name_scores_about_one() {
     }
 }
 
-/// Each of two tools is all that one clause is about, and neither is about the whole.
+/// A tool that is all one clause is about goes before one that has as many words of the request, from here and there.
 #[tokio::test]
 async fn each_clause_finds_its_tool() {
-    let servers = servers();
+    let tools = [
+        tool("t1", "Red apple, blue river", &[]),
+        tool("t2", "Red apple, wooden garden", &[]),
+        tool("t3", "Blue river, stony bridge", &[]),
+    ];
+    let servers = [server("s", "", &tools)];
     let index = index(&servers).await;
     for query in [
-        "List the issues of the repository named gateway that were opened by anybody. Then tell me the current time.",
-        "merge the pull request with number 12, then delete the pods of the old release in the namespace of staging",
+        "Show a red apple in a wooden garden. Then draw the blue river with its stony bridge.",
+        "red apple of a wooden garden and compare the blue river of a stony bridge",
     ] {
         let found = rank(&*index, query).await;
-        let servers: Vec<u32> = found.iter().take(2).map(|found| found.tool.server).collect();
-        assert_ne!(servers[0], servers[1], "{query}: {found:?}");
+        let names: Vec<String> = found.iter().map(|found| name(&servers, found)).collect();
+        assert_eq!(names, ["t2", "t3", "t1"], "{query}");
     }
+    let found = rank(&*index, "red apple wooden garden blue river stony bridge").await;
+    assert_eq!(name(&servers, &found[0]), "t1");
 }
 
 /// A tool that says every word gains nothing by it, nor by saying them often.
