@@ -57,6 +57,7 @@ async fn each_clause_finds_its_tool() {
         tool("t1", "Red apple, blue river", &[]),
         tool("t2", "Red apple, wooden garden", &[]),
         tool("t3", "Blue river, stony bridge", &[]),
+        tool("t4", "Wooden garden, stony bridge", &[]),
     ];
     let servers = [server("s", "", &tools)];
     let index = index(&servers).await;
@@ -66,7 +67,7 @@ async fn each_clause_finds_its_tool() {
     ] {
         let found = rank(&*index, query).await;
         let names: Vec<String> = found.iter().map(|found| name(&servers, found)).collect();
-        assert_eq!(names, ["t2", "t3", "t1"], "{query}");
+        assert_eq!(names, ["t2", "t3", "t1", "t4"], "{query}");
     }
     let found = rank(&*index, "red apple wooden garden blue river stony bridge").await;
     assert_eq!(name(&servers, &found[0]), "t1");
