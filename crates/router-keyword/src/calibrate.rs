@@ -5,18 +5,21 @@
 //! word that matches is good evidence in a query of two words, and little in one of twenty, but by no means a
 //! tenth: long queries say most things more than once.
 //!
-//! The coefficients were fitted by logistic regression on the five development sets, with the whole queries and
-//! random parts of three to six words, on the whole catalogues and on random ones of 1 to 32 servers, half of
-//! which lacked the right tool, on exact tool names and on questions that no tool answers.
+//! The coefficients were fitted by logistic regression on the first answers to five development sets: the whole
+//! queries, random parts of three to six words of them, the whole queries on random catalogues of 1 to 32 servers of
+//! which half lacked the right tool (each kind of each set with the weight of one), a hundred exact tool names of each
+//! set and thirty questions of small talk that no tool answers (half that weight). Without any one set, they stay
+//! within 0.15 of these, `EVIDENCE` within 0.25. Of the first answers with a score between
+//! 0.5 and 0.6, 54 in 100 were right; between 0.8 and 0.9, 80; above 0.9, 94.
 
 /// What is left when nothing is known.
-const INTERCEPT: f32 = -0.16;
+const INTERCEPT: f32 = -1.14;
 
 /// How fast the odds grow with the sum: its power.
-const EVIDENCE: f32 = 3.37;
+const EVIDENCE: f32 = 3.69;
 
 /// How fast the odds shrink with what was asked for: its power.
-const DEMAND: f32 = 1.06;
+const DEMAND: f32 = 0.65;
 
 /// How much less each further word of a query is missed than the next rarer one.
 const DECAY: f32 = 0.9;

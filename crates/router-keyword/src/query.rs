@@ -1,7 +1,5 @@
 //! A query → weighted terms.
 
-use std::iter;
-
 use gateway_core::clauses;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -149,6 +147,9 @@ impl Wanted {
         for (group, word) in (tokens.len()..).zip(&foreign) {
             reader.translate(word, group, &mut seen);
         }
+        for (group, word) in (tokens.len()..).zip(&foreign) {
+            reader.translate_related(word, group, &mut seen);
+        }
         let Reader { mut terms, rarities, starts, spellings, .. } = reader;
         if terms.len() > config.max_terms {
             terms.sort_by(|a, b| b.weight.total_cmp(&a.weight));
@@ -238,25 +239,32 @@ impl Reader<'_> {
         }
     }
 
-    /// Adds what a word of another language means, and the words that may stand for that.
+    /// Adds what a word of another language means.
     fn translate(&mut self, word: &Foreign, group: usize, seen: &mut FxHashSet<Term>) {
-        let token = Token { term: 0, kind: Kind::Word, start: word.start, end: word.end };
         let mut worth: f32 = 0.0;
         for english in word.meaning {
             if let Some(entry) = self.known.dictionary.find(english.term) {
                 worth = worth.max(self.rarity(entry));
-            }
-            for (other, factor) in iter::once((english, TRANSLATED))
-                .chain(related(english.term).iter().map(|other| (other, TRANSLATED * self.known.config.related)))
-            {
-                if let Some(entry) = self.known.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
-                    let weight = factor * self.rarity(entry);
-                    self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, &token, group);
-                }
+                self.add_meaning(*english, TRANSLATED, word, group, seen);
             }
         }
         if !word.meaning.is_empty() && !word.known {
             self.rarities.push(worth);
+        }
+    }
+
+    /// Adds the words that may stand for what a word of another language means.
+    fn translate_related(&mut self, word: &Foreign, group: usize, seen: &mut FxHashSet<Term>) {
+        for other in word.meaning.iter().flat_map(|english| related(english.term)) {
+            self.add_meaning(*other, TRANSLATED * self.known.config.related, word, group, seen);
+        }
+    }
+
+    fn add_meaning(&mut self, english: Related, factor: f32, word: &Foreign, group: usize, seen: &mut FxHashSet<Term>) {
+        if let Some(entry) = self.known.dictionary.find(english.term).filter(|_| seen.insert(english.term)) {
+            let token = Token { term: 0, kind: Kind::Word, start: word.start, end: word.end };
+            let weight = factor * self.rarity(entry);
+            self.add(Found { term: english.term, entry, said: Said::As(english.word), weight }, &token, group);
         }
     }
 
