@@ -101,11 +101,11 @@ impl Default for KeywordConfig {
                 field(0.7, 0.5, 4.0),
                 field(0.4, 0.5, 20.0),
             ],
-            server_prior: 0.25,
+            server_prior: 0.3,
             joined: 0.5,
             whole_name: 1.5,
             related: 0.7,
-            floor: 0.05,
+            floor: 0.03,
             max_terms: 64,
         }
     }

@@ -5,10 +5,13 @@
 
 use rustc_hash::FxHashSet;
 
-/// The shortest word that is taken for misspelt, in bytes.
-const MIN_WORD: usize = 4;
+/// The shortest word that is taken for misspelt, in bytes. Shorter ones are often names, and like too many words.
+const MIN_MISSPELT: usize = 5;
 
-/// The longest one.
+/// The shortest word that one is taken for.
+const MIN_WORD: usize = MIN_MISSPELT - 1;
+
+/// The longest word.
 const MAX_WORD: usize = 24;
 
 /// From which length a word may have two mistakes.
@@ -55,7 +58,7 @@ impl Spelling {
     /// The words that `word` is likely to be, by the number of mistakes. They begin with the same letter: the first one is
     /// rarely wrong.
     pub(crate) fn similar(&self, word: &str) -> Vec<(usize, &str)> {
-        if !is_candidate(word) {
+        if word.len() < MIN_MISSPELT || !is_candidate(word) {
             return Vec::new();
         }
         let most = if word.len() < TWO_MISTAKES { 1 } else { 2 };
@@ -156,6 +159,7 @@ mod tests {
             ("delete", &[]),
             ("xalendar", &[]),
             ("mpa", &[]),
+            ("maap", &[]),
             ("", &[]),
             ("日本語", &[]),
         ] {
