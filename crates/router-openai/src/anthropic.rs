@@ -55,9 +55,11 @@ impl AnthropicModel {
     /// `InvalidRequest` naming the field that cannot be used.
     pub fn new(config: AnthropicModelConfig) -> Result<Self> {
         let AnthropicModelConfig { base_url, api_key, model, may_think } = config;
-        let api = Api::new(&base_url, "/v1/messages")?
-            .with_header("anthropic-version", VERSION)
-            .with_key("x-api-key", "", &api_key)?;
+        let api = Api::new(&base_url, "/v1/messages")?.with_header("anthropic-version", VERSION).with_key(
+            "x-api-key",
+            "",
+            &api_key,
+        )?;
         Ok(Self { api, model, may_think })
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Api {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     uri: Uri,
     headers: HeaderMap,
+    key: Secret,
     /// Ends the connections with this value.
     _ended: DropGuard,
 }
@@ -70,7 +71,7 @@ impl Api {
         let json = HeaderValue::from_static("application/json");
         let agent = HeaderValue::from_static(concat!("mcp-gateway/", env!("CARGO_PKG_VERSION")));
         let headers = [(CONTENT_TYPE, json.clone()), (ACCEPT, json), (USER_AGENT, agent)].into_iter().collect();
-        Ok(Self { client, uri, headers, _ended: ended })
+        Ok(Self { client, uri, headers, key: Secret::default(), _ended: ended })
     }
 
     /// With a header on every request.
@@ -84,8 +85,8 @@ impl Api {
     /// # Errors
     /// `InvalidRequest` where no header can carry it.
     pub(crate) fn with_key(mut self, name: &'static str, prefix: &str, key: &Secret) -> Result<Self> {
-        let key = key.expose();
-        let value = HeaderValue::try_from(format!("{prefix}{key}")).ok().filter(|_| !key.is_empty());
+        let value = HeaderValue::try_from(format!("{prefix}{}", key.expose())).ok();
+        let value = value.filter(|_| !key.expose().is_empty());
         let mut value = value.ok_or_else(|| {
             let message = "`api_key` is empty or has characters that no header can carry, such as a line break: \
                 copy it again";
@@ -93,6 +94,7 @@ impl Api {
         })?;
         value.set_sensitive(true);
         self.headers.insert(HeaderName::from_static(name), value);
+        self.key = key.clone();
         Ok(self)
     }
 
@@ -109,7 +111,10 @@ impl Api {
         *request.headers_mut() = self.headers.clone();
         let (head, body) = self.client.request(request).await.map_err(error::unreached)?.into_parts();
         let body = Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(error::unread)?.to_bytes();
-        if head.status.is_success() { Ok(body) } else { Err(error::refused(head.status, &head.headers, &body)) }
+        if head.status.is_success() {
+            return Ok(body);
+        }
+        Err(error::refused(head.status, &head.headers, &body, &self.key))
     }
 }
 
@@ -150,8 +155,10 @@ pub(crate) fn check_url_part(field: &str, value: &str) -> Result<()> {
     if value.split('/').all(is_plain) {
         return Ok(());
     }
-    let message = format!("`{field}` is `{}`: it becomes part of a URL, so give it letters, digits, `-`, `_` and `.` only",
-        value.chars().take(100).collect::<String>().escape_debug());
+    let message = format!(
+        "`{field}` is `{}`: it becomes part of a URL, so give it letters, digits, `-`, `_` and `.` only",
+        value.chars().take(100).collect::<String>().escape_debug()
+    );
     Err(Error::new(ErrorKind::InvalidRequest, message))
 }
 

@@ -140,7 +140,8 @@ mod tests {
         assert!(breaker.pass(Instant::now()).is_none());
         tokio::time::advance(COOL_DOWN).await;
         breaker.pass(Instant::now()).expect("a probe").end(Outcome::Success);
-        let (_one, _two) = (breaker.pass(Instant::now()).expect("closed"), breaker.pass(Instant::now()).expect("closed"));
+        let (_one, _two) =
+            (breaker.pass(Instant::now()).expect("closed"), breaker.pass(Instant::now()).expect("closed"));
     }
 
     #[tokio::test(start_paused = true)]

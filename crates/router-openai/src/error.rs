@@ -4,7 +4,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use gateway_core::{Error, ErrorKind, Retry};
+use gateway_core::{Error, ErrorKind, Retry, Secret};
 use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use http_body_util::LengthLimitError;
@@ -12,6 +12,9 @@ use serde_json::Value;
 
 /// Codes of more bytes are none.
 const MAX_CODE: usize = 64;
+
+/// What is shorter can be part of a key by chance.
+const SHORTEST_PART: usize = 4;
 
 /// The request did not get there, or nothing came back.
 pub(crate) fn unreached(source: hyper_util::client::legacy::Error) -> Error {
@@ -47,12 +50,12 @@ pub(crate) fn declined() -> Error {
     Error::new(ErrorKind::InvalidArguments, "ask the model: it declined this request")
 }
 
-/// The API answered with a `status` of failure.
-pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Error {
+/// The API answered a request that was signed with `key` with a `status` of failure.
+pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], key: &Secret) -> Error {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     // Gemini's compatible API wraps its error into a list.
     let said = body.get(0).unwrap_or(&body).get("error").cloned().unwrap_or_default();
-    let codes = codes(&said);
+    let codes = codes(&said, key);
     let has = |code: &str| codes.iter().any(|said| said == code);
     let (kind, retry) = match status.as_u16() {
         // Azure's filter, before the model.
@@ -77,13 +80,15 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> E
 }
 
 /// The words for machines in an error of OpenAI (`type`, `code`, `param`), Anthropic (`type`) or Google (`status`,
-/// `details[].reason`).
-fn codes(said: &Value) -> Vec<String> {
+/// `details[].reason`), unless the key or a part of it is among them.
+fn codes(said: &Value, key: &Secret) -> Vec<String> {
     let details = said["details"].as_array().into_iter().flatten().map(|detail| &detail["reason"]);
     let fields = ["type", "code", "param", "status"].into_iter().map(|field| &said[field]);
     let is_code = |text: &&str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
-        (1..=MAX_CODE).contains(&text.len()) && text.bytes().all(plain)
+        let key = key.expose();
+        let is_key = !key.is_empty() && (text.contains(key) || text.len() >= SHORTEST_PART && key.contains(*text));
+        (1..=MAX_CODE).contains(&text.len()) && text.bytes().all(plain) && !is_key
     };
     fields.chain(details.take(8)).filter_map(Value::as_str).filter(is_code).map(str::to_owned).collect()
 }
@@ -120,7 +125,8 @@ mod tests {
         let headers = headers.iter().map(|(name, value)| {
             (http::HeaderName::from_static(name), http::HeaderValue::try_from(*value).expect("a header"))
         });
-        refused(StatusCode::from_u16(status).expect("a status"), &headers.collect(), body.to_string().as_bytes())
+        let status = StatusCode::from_u16(status).expect("a status");
+        refused(status, &headers.collect(), body.to_string().as_bytes(), &Secret::new("sk-hunter2-0815"))
     }
 
     #[test]
@@ -147,6 +153,10 @@ mod tests {
         ] {
             let error = answer(status, &[], &body);
             assert_eq!((error.kind(), error.retry()), (kind, retry), "{status} {body}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        for part in ["sk-hunter2-0815", "sk-hunter2", "key.sk-hunter2-0815"] {
+            let error = answer(401, &[], &openai(part));
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
         assert!(format!("{:?}", answer(404, &[], &openai("model_not_found"))).contains("model_not_found"));

@@ -1,6 +1,7 @@
 //! One set of tools, ready to be asked.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,8 +57,10 @@ impl Index for OpenAiIndex {
             return Ok(Ranking::default());
         }
         let candidates = self.judge.config().candidates.max(1);
+        // Where more is wanted than is judged, there must be enough even if the model leaves all but one out.
+        let limit = if query.limit > candidates { query.limit.saturating_add(candidates) } else { candidates };
         // The bar is for the model's scores: a candidate that the router beneath finds doubtful may be the one.
-        let wide = Query { limit: query.limit.max(candidates), min_score: 0.0, ..*query };
+        let wide = Query { limit, min_score: 0.0, ..*query };
         let mut found = self.inner.rank(&wide).await?;
         if !found.matches.is_empty() {
             let judged = found.matches.len().min(candidates);
@@ -68,7 +71,7 @@ impl Index for OpenAiIndex {
             };
         }
         // Not a number counts as no limit.
-        found.matches.retain(|found| !(found.score < query.min_score));
+        found.matches.retain(|found| found.score.partial_cmp(&query.min_score) != Some(Ordering::Less));
         found.matches.truncate(query.limit);
         Ok(found)
     }
@@ -114,8 +117,7 @@ mod tests {
         let all = vec![found(0.9, 0), found(0.8, 1), found(0.7, 2), found(0.6, 3), found(0.1, 4)];
         let merged = merged(all, 3, &[pick(2, 0.95, "fits"), pick(0, 0.4, "")]);
         let seen: Vec<_> = merged.iter().map(|found| (found.tool.tool, found.score, &*found.reasoning)).collect();
-        let expected =
-            [(2, 0.95, "fits"), (0, 0.4, "words 0"), (3, 0.2, "words 3"), (4, 0.05, "words 4")];
+        let expected = [(2, 0.95, "fits"), (0, 0.4, "words 0"), (3, 0.2, "words 3"), (4, 0.05, "words 4")];
         assert_eq!(seen, expected);
     }
 

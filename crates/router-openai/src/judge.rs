@@ -165,10 +165,7 @@ impl Failed {
 }
 
 fn is_misconfigured(kind: ErrorKind) -> bool {
-    matches!(
-        kind,
-        ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::InvalidRequest
-    )
+    matches!(kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::InvalidRequest)
 }
 
 /// A request that was turned away at the door, or did not get there.

@@ -208,10 +208,7 @@ impl ChatModel for OpenAiModel {
         let limit = |named| (self.token_limit == named).then_some(request.max_output_tokens);
         let body = Body {
             model: &self.model,
-            messages: [
-                Said { role: "system", content: request.system },
-                Said { role: "user", content: &request.user },
-            ],
+            messages: [Said { role: "system", content: request.system }, Said { role: "user", content: &request.user }],
             response_format: ResponseFormat {
                 r#type: "json_schema",
                 json_schema: JsonSchema { name: "answer", strict: true, schema: &request.schema },
