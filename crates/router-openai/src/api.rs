@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,6 +94,9 @@ impl Api {
             Error::new(ErrorKind::InvalidRequest, message)
         })?;
         value.set_sensitive(true);
+        if self.uri.scheme() == Some(&Scheme::HTTP) && !is_this_machine(self.uri.host().unwrap_or_default()) {
+            tracing::warn!(uri = %self.uri, "the model's key travels unencrypted: `base_url` begins with `http://`");
+        }
         self.headers.insert(HeaderName::from_static(name), value);
         self.key = key.clone();
         Ok(self)
@@ -141,6 +145,11 @@ fn endpoint(base_url: &str, path: &str) -> Result<Uri> {
         Ok(uri) => Ok(uri),
         Err(_) => invalid("has a path that cannot be one"),
     }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Refuses a `value` that would change the URL that it becomes part of.
@@ -221,6 +230,21 @@ mod tests {
         }
         for bad in ["", "a b", "..", "a/../b", "a//b", "a?b", "a#b", "a%2e", "a&b", "ä", "a\r\nb"] {
             check_url_part("model", bad).expect_err(bad);
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for (host, expected) in [
+            ("localhost", true),
+            ("127.0.0.1", true),
+            ("[::1]", true),
+            ("10.0.0.1", false),
+            ("localhost.example", false),
+            ("127.0.0.1.example", false),
+            ("", false),
+        ] {
+            assert_eq!(is_this_machine(host), expected, "{host}");
         }
     }
 

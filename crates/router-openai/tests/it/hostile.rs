@@ -42,20 +42,21 @@ async fn ranked(answer: Value) -> gateway_core::Ranking {
     ranking
 }
 
-fn named(label: &str, score: Value, reason: &str) -> Value {
+fn named(label: &str, score: impl Into<Value>, reason: &str) -> Value {
+    let score = score.into();
     json!({"label": label, "score": score, "reason": reason})
 }
 
 #[tokio::test]
 async fn an_obeyed_order_ranks_a_candidate_and_no_more() {
-    let ranking = ranked(json!({"matches": [named("OWN", json!(100), "best")]})).await;
+    let ranking = ranked(json!({"matches": [named("OWN", 100, "best")]})).await;
     assert_eq!(places(&ranking), [1]);
 }
 
 #[tokio::test]
 async fn no_tool_appears_by_name_or_by_a_made_up_label() {
     let others = ["secret", "files__secret", "t3", "t99", "t0", "", "good_file", "OWN "];
-    let matches: Vec<_> = others.iter().map(|label| named(label, json!(100), "chosen")).collect();
+    let matches: Vec<_> = others.iter().map(|label| named(label, 100, "chosen")).collect();
     assert_eq!(places(&ranked(json!({ "matches": matches })).await), [1]);
 }
 
@@ -67,13 +68,13 @@ async fn scores_and_reasons_stay_in_bounds() {
         assert_eq!(ranking.matches[0].score, 1.0);
         assert!(ranking.matches[0].reasoning.starts_with("[2J line twoxxx"), "{ranking:?}");
     }
-    let empty = ranked(json!({"matches": [named("OWN", json!(50), "\u{200b}\n")]})).await;
+    let empty = ranked(json!({"matches": [named("OWN", 50, "\u{200b}\n")]})).await;
     assert_eq!(empty.matches[0].reasoning, "shares file");
 }
 
 #[tokio::test]
 async fn a_thousand_answers_are_one() {
-    let matches: Vec<_> = (0..1_000).map(|score| named("OWN", json!(score % 100 + 1), "again")).collect();
+    let matches: Vec<_> = (0..1_000).map(|score| named("OWN", score % 100 + 1, "again")).collect();
     let ranking = ranked(json!({ "matches": matches })).await;
     assert_eq!((places(&ranking), ranking.matches[0].score), (vec![1], 0.01));
 }

@@ -14,10 +14,11 @@ use crate::fake_api::{Answer, FakeApi};
 use crate::log::Log;
 use crate::protocols::{KEY, anthropic, anthropic_says, gemini, gemini_says, open_ai, open_ai_says};
 
-const TIMEOUT: Duration = Duration::from_millis(700);
+/// Longer than any answer takes, however busy the machine is.
+const LONG: Duration = Duration::from_secs(60);
 
 fn config() -> OpenAiRouterConfig {
-    OpenAiRouterConfig { timeout: TIMEOUT, failures_to_open: 0, ..OpenAiRouterConfig::default() }
+    OpenAiRouterConfig { timeout: LONG, failures_to_open: 0, ..OpenAiRouterConfig::default() }
 }
 
 /// Names every candidate, the last one first.
@@ -41,7 +42,6 @@ async fn each_provider_judges() {
         }
     })
     .await;
-    let config = || OpenAiRouterConfig { timeout: Duration::from_secs(60), ..config() };
     for index in [
         index(&Arc::new(open_ai(&api.url)), config()).await,
         index(&Arc::new(anthropic(&api.url)), config()).await,
@@ -54,52 +54,66 @@ async fn each_provider_judges() {
     assert_eq!(api.received().len(), 3);
 }
 
-/// Each provider against a server that gives these answers.
-async fn each<F: Future<Output = ()>>(answers: &[Answer], check: impl Fn(Arc<dyn Index>, FakeApi) -> F) {
-    let api = FakeApi::start(answers.to_vec()).await;
+/// Each provider against a server that answers so, within `timeout`.
+async fn each<F: Future<Output = ()>>(
+    answer: &Answer,
+    timeout: Duration,
+    check: impl Fn(Arc<dyn Index>, FakeApi) -> F,
+) {
+    let config = || OpenAiRouterConfig { timeout, ..config() };
+    let api = FakeApi::start(vec![answer.clone()]).await;
     check(index(&Arc::new(open_ai(&api.url)), config()).await, api).await;
-    let api = FakeApi::start(answers.to_vec()).await;
+    let api = FakeApi::start(vec![answer.clone()]).await;
     check(index(&Arc::new(anthropic(&api.url)), config()).await, api).await;
-    let api = FakeApi::start(answers.to_vec()).await;
+    let api = FakeApi::start(vec![answer.clone()]).await;
     check(index(&Arc::new(gemini(&api.url)), config()).await, api).await;
 }
 
 #[tokio::test]
-async fn whatever_a_provider_does_the_router_beneath_answers() {
+async fn a_provider_that_refuses_or_talks_nonsense_is_asked_once() {
     let (log, _guard) = Log::start();
     let error = json!({"error": {"message": format!("wrong key {KEY}"), "type": KEY, "code": KEY}});
-    let redirect = Answer::Whole(307, "location: /elsewhere\r\n".to_owned(), "{}".to_owned());
-    let sleepy = "retry-after: 3600\r\n".to_owned();
-    for (answers, requests) in [
-        (vec![Answer::status(401, &json!({}))], 1),
-        (vec![Answer::status(403, &error)], 1),
-        (vec![Answer::status(404, &error)], 1),
-        (vec![redirect], 1),
-        (vec![Answer::Whole(429, sleepy, error.to_string())], 1),
-        (vec![Answer::Whole(200, String::new(), "<html>".to_owned())], 1),
-        (vec![Answer::Whole(200, String::new(), String::new())], 1),
-        (vec![Answer::ok(&json!({"object": "a cat"}))], 1),
-        (vec![Answer::ok(&json!([{}]))], 1),
-        (vec![Answer::Floods], 1),
-        (vec![Answer::Silence], 1),
-        (vec![Answer::Drips], 1),
-        (vec![Answer::Stops("{\"choices\":".to_owned())], 1),
+    for answer in [
+        Answer::status(401, &json!({})),
+        Answer::status(403, &error),
+        Answer::status(404, &error),
+        Answer::Whole(307, "location: /elsewhere\r\n".to_owned(), "{}".to_owned()),
+        Answer::Whole(429, "retry-after: 3600\r\n".to_owned(), error.to_string()),
+        Answer::Whole(200, String::new(), "<html>".to_owned()),
+        Answer::Whole(200, String::new(), String::new()),
+        Answer::ok(&json!({"object": "a cat"})),
+        Answer::ok(&json!([{}])),
+        Answer::Floods,
     ] {
-        each(&answers, |index, api| {
-            let answers = &answers;
+        each(&answer, LONG, |index, api| {
+            let answer = &answer;
             async move {
-                let start = Instant::now();
                 assert_beneath_answered(&ask(&*index, "file").await, "file").await;
-                assert_eq!(api.received().len(), requests, "{answers:?}");
-                // A loaded machine takes its time; ten seconds are another kind of time.
-                assert!(start.elapsed() < TIMEOUT + Duration::from_secs(5), "{answers:?}");
+                assert_eq!(api.received().len(), 1, "{answer:?}");
             }
         })
         .await;
     }
-    assert!(log.text().contains("openai") || log.text().contains("the router beneath answers"), "{}", log.text());
+    assert!(log.text().contains("the router beneath answers"), "{}", log.text());
     assert!(!log.text().contains("hunter2"), "the key is in the log");
     assert!(!log.text().contains("Reads a file"), "what the model is shown is in the log");
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_come_to_an_end_costs_the_time_that_is_set() {
+    for answer in [Answer::Silence, Answer::Drips, Answer::Stops("{\"choices\":".to_owned())] {
+        each(&answer, Duration::from_millis(300), |index, api| {
+            let answer = &answer;
+            async move {
+                let _open = api;
+                let start = Instant::now();
+                assert_beneath_answered(&ask(&*index, "file").await, "file").await;
+                let took = start.elapsed();
+                assert!(took >= Duration::from_millis(300) && took < LONG / 2, "{answer:?}: {took:?}");
+            }
+        })
+        .await;
+    }
 }
 
 #[tokio::test]
@@ -107,8 +121,7 @@ async fn trouble_that_passes_is_waited_out() {
     let soon = |status| Answer::Whole(status, "retry-after: 0\r\n".to_owned(), "{}".to_owned());
     for first in [soon(429), soon(503), soon(500), Answer::Closes, Answer::Breaks("{\"choi".to_owned())] {
         let api = FakeApi::start(vec![first.clone(), Answer::ok(&open_ai_says(r#"{"matches":[]}"#))]).await;
-        let config = OpenAiRouterConfig { timeout: Duration::from_secs(60), ..config() };
-        let ranking = ask(&*index(&Arc::new(open_ai(&api.url)), config).await, "file").await;
+        let ranking = ask(&*index(&Arc::new(open_ai(&api.url)), config()).await, "file").await;
         assert_eq!((ranking.answered_by, ranking.matches), (None, vec![]), "{first:?}");
         assert_eq!(api.received().len(), 2, "{first:?}");
     }
