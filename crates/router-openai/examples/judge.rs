@@ -29,28 +29,28 @@ const TOOLS: [(&str, &str); 3] = [
 const QUERY: &str = "has somebody tampered with this file?";
 
 fn model(arguments: &[String]) -> Result<Arc<dyn ChatModel>, Box<dyn Error>> {
-    let key = || Secret::new(std::env::var("API_KEY").unwrap_or_default());
-    let argument = |place: usize, default: String| arguments.get(place).cloned().unwrap_or(default);
+    let key = Secret::new(std::env::var("API_KEY").unwrap_or_default());
+    let (url, name) = (arguments.get(1).cloned(), arguments.get(2).cloned());
     Ok(match arguments.first().map(String::as_str) {
         Some("openai") => {
-            let config = OpenAiModelConfig::new(key());
-            let (base_url, model) = (argument(1, config.base_url), argument(2, config.model));
-            Arc::new(OpenAiModel::new(OpenAiModelConfig { base_url, model, ..OpenAiModelConfig::new(key()) })?)
+            let mut config = OpenAiModelConfig::new(key);
+            config.base_url = url.unwrap_or(config.base_url);
+            Arc::new(OpenAiModel::new(name.map_or(config.clone(), |name| config.with_model(name)))?)
         }
         Some("compatible") => {
-            let key = Some(key()).filter(|key| !key.expose().is_empty());
-            let config = OpenAiModelConfig::compatible(argument(1, String::new()), argument(2, String::new()), key);
-            Arc::new(OpenAiModel::new(config)?)
+            let key = Some(key).filter(|key| !key.expose().is_empty());
+            let (url, name) = url.zip(name).ok_or("say a base URL and a model's name")?;
+            Arc::new(OpenAiModel::new(OpenAiModelConfig::compatible(url, name, key))?)
         }
         Some("anthropic") => {
-            let config = AnthropicModelConfig::new(key());
-            let (base_url, model) = (argument(1, config.base_url), argument(2, config.model));
-            Arc::new(AnthropicModel::new(AnthropicModelConfig { base_url, model, ..AnthropicModelConfig::new(key()) })?)
+            let mut config = AnthropicModelConfig::new(key);
+            config.base_url = url.unwrap_or(config.base_url);
+            Arc::new(AnthropicModel::new(name.map_or(config.clone(), |name| config.with_model(name)))?)
         }
         Some("gemini") => {
-            let config = GeminiModelConfig::new(key());
-            let (base_url, model) = (argument(1, config.base_url), argument(2, config.model));
-            Arc::new(GeminiModel::new(GeminiModelConfig { base_url, model, ..GeminiModelConfig::new(key()) })?)
+            let mut config = GeminiModelConfig::new(key);
+            config.base_url = url.unwrap_or(config.base_url);
+            Arc::new(GeminiModel::new(name.map_or(config.clone(), |name| config.with_model(name)))?)
         }
         _ => return Err("say openai, compatible, anthropic or gemini, then a base URL and a model's name".into()),
     })

@@ -38,6 +38,12 @@ impl AnthropicModelConfig {
             may_think: false,
         }
     }
+
+    /// Another of the provider's models, thinking as it does by default.
+    #[must_use]
+    pub fn with_model(self, model: impl Into<String>) -> Self {
+        Self { model: model.into(), may_think: true, ..self }
+    }
 }
 
 /// A model behind Anthropic's Messages.

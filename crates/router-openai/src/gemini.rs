@@ -34,6 +34,12 @@ impl GeminiModelConfig {
             thinking_level: None,
         }
     }
+
+    /// Another of the provider's models, thinking as it does by default.
+    #[must_use]
+    pub fn with_model(self, model: impl Into<String>) -> Self {
+        Self { model: model.into(), thinking_level: None, ..self }
+    }
 }
 
 /// A Gemini model.

@@ -65,6 +65,13 @@ impl OpenAiModelConfig {
         }
     }
 
+    /// Another of the provider's models, thinking as it does by default: models differ in what they can be told about it,
+    /// and refuse what they do not know. Thoughts count as output.
+    #[must_use]
+    pub fn with_model(self, model: impl Into<String>) -> Self {
+        Self { model: model.into(), reasoning_effort: None, ..self }
+    }
+
     /// A compatible server at `base_url`, such as `http://localhost:11434/v1` (Ollama) or `http://localhost:8000/v1`
     /// (vLLM).
     pub fn compatible(base_url: impl Into<String>, model: impl Into<String>, api_key: Option<Secret>) -> Self {

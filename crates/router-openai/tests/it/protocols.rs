@@ -121,6 +121,17 @@ async fn open_ai_is_asked_for_a_chat_completion() {
 }
 
 #[tokio::test]
+async fn of_another_model_nothing_is_taken_for_granted() {
+    let api = FakeApi::start(vec![Answer::ok(&open_ai_says("x"))]).await;
+    let config = OpenAiModelConfig { base_url: api.url.clone(), ..OpenAiModelConfig::new(key()) };
+    let model = OpenAiModel::new(config.with_model("gpt-4.1-mini")).expect("settings that can be used");
+    let (_, received) = ask(&model, &api).await;
+    let keys: Vec<_> = received.body.as_object().expect("an object").keys().map(String::as_str).collect();
+    assert_eq!(keys, ["max_completion_tokens", "messages", "model", "response_format"]);
+    assert_eq!(received.body["model"], "gpt-4.1-mini");
+}
+
+#[tokio::test]
 async fn a_compatible_server_is_asked_in_older_words_and_without_a_key() {
     let api = FakeApi::start(vec![Answer::ok(&open_ai_says(r#"{"a":1}"#))]).await;
     let config = OpenAiModelConfig::compatible(format!("{}/v1/", api.url), "qwen3:4b", None);
@@ -174,12 +185,8 @@ async fn anthropic_is_asked_for_a_message() {
         "output_config": {"format": {"type": "json_schema", "schema": schema}},
     });
     assert_eq!(received.body, expected);
-    let thinker = AnthropicModelConfig {
-        base_url: api.url.clone(),
-        model: "claude-opus-5-5".to_owned(),
-        may_think: true,
-        ..AnthropicModelConfig::new(key())
-    };
+    let thinker = AnthropicModelConfig { base_url: api.url.clone(), ..AnthropicModelConfig::new(key()) };
+    let thinker = thinker.with_model("claude-opus-5-5");
     let (_, received) = ask(&AnthropicModel::new(thinker).expect("settings that can be used"), &api).await;
     let fields = expected.as_object_mut().expect("an object");
     fields.remove("thinking");

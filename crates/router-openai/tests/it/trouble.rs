@@ -128,6 +128,18 @@ async fn trouble_that_passes_is_waited_out() {
 }
 
 #[tokio::test]
+async fn trouble_that_stays_has_an_end() {
+    let config = || OpenAiRouterConfig { max_retries: 1, ..config() };
+    let failing = Answer::Whole(500, String::new(), "oops".to_owned());
+    for answer in [failing, Answer::Closes, Answer::Breaks("{\"choi".to_owned())] {
+        let api = FakeApi::start(vec![answer.clone()]).await;
+        let index = index(&Arc::new(open_ai(&api.url)), config()).await;
+        assert_beneath_answered(&ask(&*index, "file").await, "file").await;
+        assert_eq!(api.received().len(), 2, "{answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed() {
     let thief = FakeApi::start(vec![Answer::ok(&json!({}))]).await;
     for status in [301, 302, 307, 308] {
