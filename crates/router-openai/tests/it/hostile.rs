@@ -99,8 +99,8 @@ async fn what_a_tool_provokes_does_not_stop_the_searches_of_others() {
     let config = OpenAiRouterConfig { failures_to_open: 2, ..OpenAiRouterConfig::default() };
     let router = router(&model, config);
     let index = router.index(&servers_of(&[("a_file", "")])).await.expect("an index");
-    for number in 0..5 {
-        for text in ["evil", "refuse"] {
+    for text in ["evil", "refuse"] {
+        for number in 0..5 {
             let ranking = ask(&*index, &format!("file {text} {number}")).await;
             assert!(ranking.answered_by.is_some());
         }

@@ -164,6 +164,28 @@ async fn no_day_has_more_tokens_than_allowed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_turned_away_costs_no_tokens_and_what_may_have_been_read_does() {
+    let limited = || OpenAiRouterConfig { max_tokens_per_day: 10_000, ..config() };
+    for (kind, is_judged_later) in [
+        (ErrorKind::RateLimited, true),
+        (ErrorKind::Unavailable, true),
+        (ErrorKind::Unauthenticated, true),
+        (ErrorKind::UpstreamFailed, false),
+        (ErrorKind::TooLarge, false),
+    ] {
+        let model = FakeModel::new(move |count, _| {
+            let failed = Error::new(kind, "fail");
+            std::future::ready(if count < 4 { Err(failed) } else { Ok(reply(EMPTY)) })
+        });
+        let index = index(&model, limited()).await;
+        for _ in 0..4 {
+            assert!(!is_judged(&*index).await);
+        }
+        assert_eq!(is_judged(&*index).await, is_judged_later, "{kind:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_provider_that_does_not_say_what_it_cost_is_estimated() {
     let model = FakeModel::new(|_, _| std::future::ready(Ok(ChatReply { text: EMPTY.to_owned(), usage: None })));
     let index = index(&model, OpenAiRouterConfig { max_tokens_per_day: 10_000, ..config() }).await;

@@ -247,6 +247,7 @@ async fn answers_that_are_none_say_whose_fault_it_is() {
         ("anthropic", with(anthropic_says("{"), "/stop_reason", json!("refusal")), request),
         ("anthropic", with(anthropic_says("{"), "/content", json!([])), provider),
         ("anthropic", with(anthropic_says("{"), "/content", json!("hunter2")), provider),
+        ("anthropic", with(anthropic_says("{"), "/content", json!([{"type": "thinking", "thinking": "{}"}])), provider),
         ("gemini", with(gemini_says("{"), "/candidates/0/finishReason", json!("MAX_TOKENS")), ErrorKind::TooLarge),
         ("gemini", with(gemini_says("{"), "/candidates/0/finishReason", json!("SAFETY")), request),
         ("gemini", blocked, request),
