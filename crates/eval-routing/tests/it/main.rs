@@ -1,0 +1,5 @@
+//! The measuring, from outside.
+
+mod conformance;
+mod data;
+mod sample;
