@@ -57,6 +57,11 @@ impl Recorded {
         Ok(Self { scores })
     }
 
+    /// All of them.
+    pub fn scores(&self) -> &[Score] {
+        &self.scores
+    }
+
     /// Writes the scores, one a line.
     ///
     /// # Errors
