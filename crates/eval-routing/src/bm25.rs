@@ -106,9 +106,11 @@ impl Bm25Index {
                 sums[*place as usize] += worth;
             }
         }
-        let scored = self.tools.iter().zip(sums).map(|(tool, sum)| (*tool, (sum / ideal).min(1.0)));
-        let mut scored: Vec<(ToolRef, f32)> = scored
-            .filter(|(tool, score)| *score > 0.0 && *score >= query.min_score && (query.visible)(*tool))
+        // A sum above nothing has an ideal above nothing: a request without words divides by no zero.
+        let found = self.tools.iter().zip(sums).filter(|(_, sum)| *sum > 0.0);
+        let mut scored: Vec<(ToolRef, f32)> = found
+            .map(|(tool, sum)| (*tool, (sum / ideal).min(1.0)))
+            .filter(|(tool, score)| *score >= query.min_score && (query.visible)(*tool))
             .collect();
         scored.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         scored.truncate(query.limit);

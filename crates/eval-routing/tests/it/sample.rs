@@ -17,7 +17,7 @@ fn it_is_well_formed() {
     let catalogue = data.catalogue(set);
     assert_eq!(set.name, "sample");
     assert_eq!((set.requests.len(), set.irrelevant.len()), (200, 120));
-    assert_eq!((catalogue.tools(), catalogue.servers.len()), (96, 19));
+    assert_eq!((catalogue.tools(), catalogue.servers.len()), (96, 20));
     assert!(catalogue.servers.iter().all(|server| server.rejected().is_empty()));
     let texts = set.requests.iter().map(|request| &request.text).chain(&set.irrelevant);
     let distinct: HashSet<&str> = texts.map(|text| text.trim()).filter(|text| !text.is_empty()).collect();
