@@ -174,6 +174,7 @@ fn compare(options: &Options, measured: &[Measured], data: Option<&Path>, out: &
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::Settings;
 
     #[test]
     fn the_option_comes_before_the_variable() {
@@ -182,5 +183,21 @@ mod tests {
         let options = Options::default();
         assert_eq!(folder(&options, Some("b".into())), Some("b".into()));
         assert_eq!(folder(&options, Some("".into())), folder(&options, None));
+    }
+
+    #[tokio::test]
+    async fn sets_that_are_not_here_are_said_to_be_unchecked() {
+        let data = Data::read(&here().join("data").join(SAMPLE)).unwrap();
+        let evaluation = Evaluation { data, irrelevant: None, memory: Memory::new(|| 0) };
+        let entry = registry::find("bm25").unwrap();
+        let router = (entry.make)(&Settings::default()).unwrap();
+        let measured = evaluation.measure(entry, &*router, &mut std::io::sink()).await.unwrap();
+        let options = Options { check: true, router: Some("bm25".to_owned()), ..Options::default() };
+        let mut out = Vec::new();
+        let is_good = compare(&options, &measured, None, &mut out).unwrap();
+        let said = String::from_utf8(out).unwrap();
+        assert!(is_good, "{said}");
+        assert!(said.contains("ok      bm25 on sample has"), "{said}");
+        assert!(said.contains("NOT CHECKED: bfcl, mcp-azure,") && said.contains("the data is not here"), "{said}");
     }
 }
