@@ -1,6 +1,5 @@
 //! Files of JSON lines.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ pub(crate) fn find(folder: &Path, name: &str) -> Option<PathBuf> {
 /// The values in `path`, one a line, unpacked where the file's name ends in `.gz`. Empty lines are passed over.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Vec<Line<T>>> {
     let file = File::open(path).map_err(Error::file(path, "read"))?;
-    let is_packed = path.extension().is_some_and(|extension| extension == &OsString::from("gz"));
+    let is_packed = path.extension().is_some_and(|extension| extension == "gz");
     let mut reader: Box<dyn BufRead> = match is_packed {
         true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
         false => Box::new(BufReader::new(file)),
