@@ -1,0 +1,3 @@
+//! The router, from outside.
+
+mod conformance;
