@@ -44,7 +44,7 @@ pub enum Role {
 /// a plain dot product, and a match can be explained without guessing.
 pub trait Words {
     /// The distinct known words of `text`, at most `most`, in their order.
-    fn words(&self, text: &str, most: usize) -> Vec<Word>;
+    fn words_of(&self, text: &str, most: usize) -> Vec<Word>;
 }
 
 /// A word and what it adds to the sum.

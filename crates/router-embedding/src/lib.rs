@@ -12,6 +12,8 @@
 //! | `table`, `static_embedder` | tokens → a vector |
 //! | `matrix` | many vectors → a byte per number, and cosines |
 //! | `segment` | the tools of one server → a matrix, shared by indexes |
+//! | `store`, `files` | a text → its vector, where it was known before |
+//! | `service` | a text → a vector, asked of a service that speaks OpenAI's protocol |
 //! | `calibrate` | a cosine → a score in 0..=1 |
 //! | `explain` | a match → the words that made it |
 //!
@@ -36,13 +38,16 @@ mod calibrate;
 mod document;
 mod embedder;
 mod explain;
+mod files;
 mod index;
 mod matrix;
 mod pieces;
 mod query;
 mod router;
 mod segment;
+mod service;
 mod static_embedder;
+mod store;
 mod table;
 mod vector;
 mod wordpiece;
@@ -50,5 +55,7 @@ mod wordpiece;
 pub use calibrate::Calibration;
 pub use embedder::{Embedder, Role, Word, Words};
 pub use router::EmbeddingRouter;
+pub use service::{EmbeddingService, ServiceConfig};
 pub use static_embedder::StaticEmbedder;
+pub use store::VectorStore;
 pub use vector::Vector;

@@ -75,14 +75,14 @@ impl Probes {
 
 impl Matrix {
     /// The matrix of `rows`, which are empty or all of one length.
-    pub(crate) fn new(rows: &[Row]) -> Self {
-        let dimensions = rows.iter().map(|row| row.values.len()).max().unwrap_or(0);
+    pub(crate) fn new<'r>(rows: impl Iterator<Item = &'r Row> + Clone) -> Self {
+        let dimensions = rows.clone().map(|row| row.values.len()).max().unwrap_or(0);
         let width = dimensions.div_ceil(LANES);
-        let mut values = Vec::with_capacity(rows.len() * width);
-        for row in rows {
+        let mut values = Vec::with_capacity(rows.clone().count() * width);
+        for row in rows.clone() {
             values.extend(chunks(row.values.iter().copied(), dimensions));
         }
-        Self { width, values: values.into(), scales: rows.iter().map(|row| row.scale).collect() }
+        Self { width, values: values.into(), scales: rows.map(|row| row.scale).collect() }
     }
 
     /// How many rows there are.
@@ -96,15 +96,13 @@ impl Matrix {
         if self.width == 0 || self.width != probes.dimensions.div_ceil(LANES) {
             return;
         }
-        let mut wide = vec![[0_i16; LANES]; self.width];
         let mut cosines = vec![0.0; probes.len()];
         for (place, (row, scale)) in self.values.chunks_exact(self.width).zip(&self.scales).enumerate() {
             if *scale == 0.0 {
                 continue;
             }
-            widen(row, &mut wide);
             for (cosine, probe) in cosines.iter_mut().zip(&probes.each) {
-                *cosine = product(&wide, &probe.values) as f32 * scale * probe.scale;
+                *cosine = product(row, &probe.values) as f32 * scale * probe.scale;
             }
             emit(place, &cosines);
         }
@@ -126,17 +124,9 @@ fn chunks<T: Copy + Default>(values: impl Iterator<Item = T>, dimensions: usize)
     chunks.into()
 }
 
-fn widen(row: &[[i8; LANES]], wide: &mut [[i16; LANES]]) {
-    for (wide, row) in wide.iter_mut().zip(row) {
-        for lane in 0..LANES {
-            wide[lane] = i16::from(row[lane]);
-        }
-    }
-}
-
 /// The sum of products. Compilers turn the inner loop into multiply-and-add instructions, which all x86-64 and ARM64
 /// processors have for 16-bit numbers.
-fn product(row: &[[i16; LANES]], probe: &[[i16; LANES]]) -> i32 {
+fn product(row: &[[i8; LANES]], probe: &[[i16; LANES]]) -> i32 {
     let mut sum = 0;
     for (row, probe) in row.iter().zip(probe) {
         for lane in 0..LANES {
@@ -172,7 +162,7 @@ mod tests {
         for dimensions in [1, 31, 32, 33, 256, 384, 3072] {
             let (texts, queries) = (vectors(20, dimensions), vectors(3, dimensions));
             let rows: Vec<Row> = texts.iter().map(|vector| Row::new(Some(vector))).collect();
-            for (place, found) in cosines(&Matrix::new(&rows), &Probes::new(&queries)) {
+            for (place, found) in cosines(&Matrix::new(rows.iter()), &Probes::new(&queries)) {
                 for (query, found) in queries.iter().zip(found) {
                     let expected = dot(texts[place].values(), query.values());
                     assert!((found - expected).abs() < 0.005, "{dimensions}: {found} instead of {expected}");
@@ -186,7 +176,7 @@ mod tests {
         for dimensions in [1, 256, 512, 4096, 16_384] {
             let all = Vector::new(vec![1.0; dimensions]).expect("it has a direction");
             let opposite = Vector::new(vec![-1.0; dimensions]).expect("it has a direction");
-            let matrix = Matrix::new(&[Row::new(Some(&all))]);
+            let matrix = Matrix::new([&Row::new(Some(&all))].into_iter());
             let found = cosines(&matrix, &Probes::new([&all, &opposite]));
             assert!(
                 (found[0].1[0] - 1.0).abs() < 0.01 && (found[0].1[1] + 1.0).abs() < 0.01,
@@ -199,10 +189,10 @@ mod tests {
     fn texts_without_a_vector_are_left_out() {
         let texts = vectors(2, 8);
         let rows = [Row::new(None), Row::new(Some(&texts[0])), Row::new(None), Row::new(Some(&texts[1]))];
-        let matrix = Matrix::new(&rows);
+        let matrix = Matrix::new(rows.iter());
         let places: Vec<usize> = cosines(&matrix, &Probes::new(&texts)).into_iter().map(|(place, _)| place).collect();
         assert_eq!((matrix.rows(), places), (4, vec![1, 3]));
-        assert_eq!(cosines(&Matrix::new(&rows[..1]), &Probes::new(&texts)), []);
+        assert_eq!(cosines(&Matrix::new(rows[..1].iter()), &Probes::new(&texts)), []);
         assert_eq!(cosines(&matrix, &Probes::new(&vectors(1, 40))), []);
     }
 }

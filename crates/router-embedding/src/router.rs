@@ -13,6 +13,7 @@ use crate::index::EmbeddingIndex;
 use crate::matrix::{Matrix, Row};
 use crate::segment::{Catalogue, Segment};
 use crate::static_embedder::StaticEmbedder;
+use crate::store::{Key, VectorStore};
 
 /// How many texts are embedded at a time. What one batch brought is kept even where the next one fails.
 const BATCH: usize = 256;
@@ -22,13 +23,29 @@ const BATCH: usize = 256;
 /// Each server's tools are embedded once, however many indexes use them. What no index uses any more is dropped.
 pub struct EmbeddingRouter {
     embedder: Arc<dyn Embedder>,
+    store: Option<VectorStore>,
     segments: Mutex<FxHashMap<u64, Weak<Segment>>>,
+}
+
+/// The texts of a server that has no segment yet, and what is known of them.
+struct Unread<'s> {
+    server: &'s ServerTools,
+    texts: Vec<String>,
+    keys: Vec<Key>,
+    rows: Vec<Option<Arc<Row>>>,
 }
 
 impl EmbeddingRouter {
     /// A router with this model.
     pub fn new(embedder: Arc<dyn Embedder>) -> Self {
-        Self { embedder, segments: Mutex::default() }
+        Self { embedder, store: None, segments: Mutex::default() }
+    }
+
+    /// Keeps the vectors of tools' texts in `store`, for a model that takes time or money.
+    #[must_use]
+    pub fn with_store(mut self, store: VectorStore) -> Self {
+        self.store = Some(store);
+        self
     }
 
     /// The segment of each of `servers`: the one in use where there is one, else a new one. Embeds without holding
@@ -43,13 +60,9 @@ impl EmbeddingRouter {
             };
             servers.iter().map(find).collect()
         };
-        let mut segments = Vec::with_capacity(servers.len());
-        for (server, known) in servers.iter().zip(known) {
-            segments.push(match known {
-                Some(segment) => segment,
-                None => Arc::new(Segment(Matrix::new(&self.rows(server).await?))),
-            });
-        }
+        let unknown = servers.iter().zip(&known).filter(|(_, known)| known.is_none()).map(|(server, _)| &**server);
+        let mut made = self.embed(unknown).await?.into_iter();
+        let segments: Vec<Arc<Segment>> = known.into_iter().filter_map(|known| known.or_else(|| made.next())).collect();
         let mut kept = self.lock();
         kept.retain(|_, segment| segment.strong_count() > 0);
         for (server, segment) in servers.iter().zip(&segments) {
@@ -59,26 +72,79 @@ impl EmbeddingRouter {
         Ok(segments)
     }
 
-    async fn rows(&self, server: &ServerTools) -> Result<Vec<Row>> {
-        let documents: Vec<String> = server.tools().iter().map(|tool| document(server, tool)).collect();
-        let mut rows = Vec::with_capacity(documents.len());
-        for batch in documents.chunks(BATCH) {
-            let texts: Vec<&str> = batch.iter().map(String::as_str).collect();
+    /// New segments, one for each of `servers`.
+    async fn embed(&self, servers: impl Iterator<Item = &ServerTools>) -> Result<Vec<Arc<Segment>>> {
+        let mut unread = Vec::new();
+        for server in servers {
+            unread.push(self.prepare(server).await);
+        }
+        let missing: Vec<(usize, usize)> = (0..)
+            .zip(&unread)
+            .flat_map(|(place, server)| {
+                let missing = server.rows.iter().enumerate().filter(|(_, row)| row.is_none());
+                missing.map(move |(tool, _)| (place, tool))
+            })
+            .collect();
+        // Across servers, since most of them have fewer tools than a model takes at a time.
+        for batch in missing.chunks(BATCH) {
+            let texts: Vec<&str> = batch.iter().map(|(place, tool)| unread[*place].texts[*tool].as_str()).collect();
             let vectors = self.embedder.embed(&texts, Role::Document).await?;
             if vectors.len() != texts.len() {
-                return Err(Error::new(
-                    ErrorKind::Internal,
-                    "the embedder gave another number of vectors than of texts",
-                ));
+                let message = "embed the tools: there are more or fewer vectors than texts";
+                return Err(Error::new(ErrorKind::Internal, message));
             }
-            rows.extend(vectors.iter().map(|vector| Row::new(vector.as_ref())));
+            for ((place, tool), vector) in batch.iter().zip(&vectors) {
+                let row = Arc::new(Row::new(vector.as_ref()));
+                let server = &mut unread[*place];
+                if let Some(store) = &self.store {
+                    store.insert(server.keys[*tool], Arc::clone(&row)).await;
+                }
+                server.rows[*tool] = Some(row);
+            }
         }
-        Ok(rows)
+        if let Some(store) = &self.store {
+            let mut changed: Vec<usize> = missing.iter().map(|(place, _)| *place).collect();
+            changed.dedup();
+            for server in changed.into_iter().map(|place| &unread[place]) {
+                let known = server.keys.iter().zip(&server.rows).filter_map(|(key, row)| Some((*key, row.clone()?)));
+                store.save(self.embedder.id(), server.server.server(), known.collect()).await;
+            }
+            store.settle().await;
+        }
+        let segment = |server: Unread<'_>| {
+            let rows: Vec<Arc<Row>> = server.rows.into_iter().flatten().collect();
+            Arc::new(Segment(Matrix::new(rows.iter().map(|row| &**row))))
+        };
+        Ok(unread.into_iter().map(segment).collect())
+    }
+
+    /// The texts of `server`, with the rows that the store has.
+    async fn prepare<'s>(&self, server: &'s ServerTools) -> Unread<'s> {
+        let texts: Vec<String> = server.tools().iter().map(|tool| document(server, tool)).collect();
+        let mut unread = Unread { server, rows: vec![None; texts.len()], keys: Vec::new(), texts };
+        if let Some(store) = &self.store {
+            unread.keys = unread.texts.iter().map(|text| VectorStore::key(self.embedder.id(), text)).collect();
+            find(store, &mut unread).await;
+            if unread.rows.iter().any(Option::is_none) {
+                store.load(self.embedder.id(), server.server()).await;
+                find(store, &mut unread).await;
+            }
+        }
+        unread
     }
 
     fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Weak<Segment>>> {
         // The map is whole whenever the lock is free, even after a panic elsewhere.
         self.segments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Looks up the rows that are still missing.
+async fn find(store: &VectorStore, unread: &mut Unread<'_>) {
+    for (key, row) in unread.keys.iter().zip(&mut unread.rows) {
+        if row.is_none() {
+            *row = store.get(key).await;
+        }
     }
 }
 
@@ -103,6 +169,9 @@ impl Default for EmbeddingRouter {
 
 impl fmt::Debug for EmbeddingRouter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EmbeddingRouter").field("embedder", &self.embedder).finish_non_exhaustive()
+        f.debug_struct("EmbeddingRouter")
+            .field("embedder", &self.embedder)
+            .field("store", &self.store)
+            .finish_non_exhaustive()
     }
 }

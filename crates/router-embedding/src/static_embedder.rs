@@ -102,7 +102,7 @@ impl Embedder for StaticEmbedder {
 }
 
 impl Words for StaticEmbedder {
-    fn words(&self, text: &str, most: usize) -> Vec<Word> {
+    fn words_of(&self, text: &str, most: usize) -> Vec<Word> {
         let (mut known, mut seen) = (Vec::new(), FxHashSet::default());
         self.each_word(text, &mut |piece, word, tokens| {
             if seen.insert(word.to_owned()) {
