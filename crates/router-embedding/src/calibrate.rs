@@ -31,6 +31,10 @@ impl Calibration {
     pub const STATIC: Self =
         Self { intercept: -6.0, cosine: 8.0, distinction: 0.6, usual_mean: 0.05, usual_deviation: 0.1, floor: 0.05 };
 
+    /// For all-MiniLM-L6-v2.
+    pub const MINILM: Self =
+        Self { intercept: -6.0, cosine: 8.0, distinction: 0.6, usual_mean: 0.1, usual_deviation: 0.1, floor: 0.05 };
+
     /// For a model that is not known: what counts is how far a tool stands out.
     pub const ANY: Self =
         Self { intercept: -6.0, cosine: 2.0, distinction: 1.2, usual_mean: 0.2, usual_deviation: 0.1, floor: 0.05 };

@@ -14,6 +14,7 @@
 //! | `segment` | the tools of one server → a matrix, shared by indexes |
 //! | `store`, `files` | a text → its vector, where it was known before |
 //! | `service` | a text → a vector, asked of a service that speaks OpenAI's protocol |
+//! | `minilm` | a text → a vector, by a model of 23 MB that runs in this process (feature `minilm`) |
 //! | `calibrate` | a cosine → a score in 0..=1 |
 //! | `explain` | a match → the words that made it |
 //!
@@ -41,6 +42,8 @@ mod explain;
 mod files;
 mod index;
 mod matrix;
+#[cfg(feature = "minilm")]
+mod minilm;
 mod pieces;
 mod query;
 mod router;
@@ -54,6 +57,8 @@ mod wordpiece;
 
 pub use calibrate::Calibration;
 pub use embedder::{Embedder, Role, Word, Words};
+#[cfg(feature = "minilm")]
+pub use minilm::MiniLm;
 pub use router::EmbeddingRouter;
 pub use service::{EmbeddingService, ServiceConfig};
 pub use static_embedder::StaticEmbedder;

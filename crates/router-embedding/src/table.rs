@@ -17,6 +17,9 @@ const MAGIC: &[u8; 8] = b"MCPEMB01";
 /// More than any model has; what is larger is no table.
 const MAX_DIMENSIONS: usize = 4096;
 
+/// Longest word that is looked up, in characters.
+const MAX_WORD: usize = 64;
+
 /// A table, read once and never changed.
 pub(crate) struct Table {
     bytes: Cow<'static, [u8]>,
@@ -56,7 +59,7 @@ impl Table {
         if !scales.iter().all(|scale| scale.is_finite()) {
             return Err(broken("a scale is no number"));
         }
-        let vocabulary = WordPiece::new(text.split('\n').take(size));
+        let vocabulary = WordPiece::new(text.split('\n').take(size), MAX_WORD);
         let rows = reader.at..bytes.len();
         if size.checked_mul(dimensions) != Some(rows.len()) {
             return Err(broken("its rows are not as many as its tokens"));

@@ -2,9 +2,6 @@
 
 use rustc_hash::FxHashMap;
 
-/// Longest word that is looked up, in characters. Nothing longer is a word.
-const MAX_WORD: usize = 64;
-
 /// Marks tokens that go on with a word.
 const CONTINUES: &str = "##";
 
@@ -16,12 +13,14 @@ pub(crate) struct WordPiece {
     further: FxHashMap<Box<str>, u32>,
     /// The longest token, in bytes.
     longest: usize,
+    /// The longest word that is looked up, in characters. Nothing longer is a word.
+    max_word: usize,
 }
 
 impl WordPiece {
-    /// The vocabulary of these tokens. A token's number is its place.
-    pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t str>) -> Self {
-        let mut made = Self { first: FxHashMap::default(), further: FxHashMap::default(), longest: 0 };
+    /// The vocabulary of these tokens, for words of at most `max_word` characters. A token's number is its place.
+    pub(crate) fn new<'t>(tokens: impl Iterator<Item = &'t str>, max_word: usize) -> Self {
+        let mut made = Self { first: FxHashMap::default(), further: FxHashMap::default(), longest: 0, max_word };
         for (place, token) in (0..).zip(tokens) {
             let (map, token) = match token.strip_prefix(CONTINUES) {
                 Some(rest) if !rest.is_empty() => (&mut made.further, rest),
@@ -35,7 +34,7 @@ impl WordPiece {
 
     /// Adds the tokens of `word` to `tokens`; false, and nothing is added, where no tokens make it up.
     pub(crate) fn split(&self, word: &str, tokens: &mut Vec<u32>) -> bool {
-        if word.is_empty() || word.chars().nth(MAX_WORD).is_some() {
+        if word.is_empty() || word.chars().nth(self.max_word).is_some() {
             return false;
         }
         let before = tokens.len();
@@ -52,6 +51,12 @@ impl WordPiece {
         true
     }
 
+    /// The token of a text that is one, such as `[CLS]`.
+    #[cfg(feature = "minilm")]
+    pub(crate) fn token(&self, text: &str) -> Option<u32> {
+        self.first.get(text).copied()
+    }
+
     fn longest_in(&self, map: &FxHashMap<Box<str>, u32>, rest: &str) -> Option<(u32, usize)> {
         let most = rest.len().min(self.longest);
         let ends = (1..=most).rev().filter(|end| rest.is_char_boundary(*end));
@@ -66,7 +71,7 @@ mod tests {
     #[test]
     fn splits_by_the_longest_token_or_not_at_all() {
         let tokens = ["un", "##aff", "##able", "##a", "unaf", "é", "##é", "##", "[CLS]"];
-        let vocabulary = WordPiece::new(tokens.into_iter());
+        let vocabulary = WordPiece::new(tokens.into_iter(), 64);
         let check = |word: &str, expected: Option<&[&str]>| {
             let mut found = vec![7];
             let whole = vocabulary.split(word, &mut found);
