@@ -14,6 +14,9 @@ pub struct Calibration {
     pub cosine: f32,
     /// How fast the log odds rise with each standard deviation above the mean of the catalogue.
     pub distinction: f32,
+    /// How fast the log odds rise with the natural logarithm of the number of tools: the best of many stands out by
+    /// chance.
+    pub size: f32,
     /// The mean cosine of a query with tools that it does not mean.
     pub usual_mean: f32,
     /// The standard deviation of that.
@@ -28,16 +31,37 @@ const USUAL_TOOLS: f32 = 30.0;
 
 impl Calibration {
     /// For the model that comes with this crate.
-    pub const STATIC: Self =
-        Self { intercept: -6.0, cosine: 8.0, distinction: 0.6, usual_mean: 0.05, usual_deviation: 0.1, floor: 0.05 };
+    pub const STATIC: Self = Self {
+        intercept: -6.0,
+        cosine: 8.0,
+        distinction: 0.6,
+        size: 0.0,
+        usual_mean: 0.05,
+        usual_deviation: 0.1,
+        floor: 0.05,
+    };
 
     /// For all-MiniLM-L6-v2.
-    pub const MINILM: Self =
-        Self { intercept: -6.0, cosine: 8.0, distinction: 0.6, usual_mean: 0.1, usual_deviation: 0.1, floor: 0.05 };
+    pub const MINILM: Self = Self {
+        intercept: -6.0,
+        cosine: 8.0,
+        distinction: 0.6,
+        size: 0.0,
+        usual_mean: 0.1,
+        usual_deviation: 0.1,
+        floor: 0.05,
+    };
 
     /// For a model that is not known: what counts is how far a tool stands out.
-    pub const ANY: Self =
-        Self { intercept: -6.0, cosine: 2.0, distinction: 1.2, usual_mean: 0.2, usual_deviation: 0.1, floor: 0.05 };
+    pub const ANY: Self = Self {
+        intercept: -6.0,
+        cosine: 2.0,
+        distinction: 1.2,
+        size: 0.0,
+        usual_mean: 0.2,
+        usual_deviation: 0.1,
+        floor: 0.05,
+    };
 }
 
 /// What is usual in one catalogue for one query.
@@ -46,6 +70,8 @@ pub(crate) struct Usual {
     calibration: Calibration,
     mean: f32,
     deviation: f32,
+    /// The logarithm of the number of tools.
+    size: f32,
 }
 
 impl Usual {
@@ -57,13 +83,14 @@ impl Usual {
             .fold(start, |(count, sum, squares), cosine| (count + 1.0, sum + cosine, cosine.mul_add(cosine, squares)));
         let mean = sum / count;
         let deviation = (squares / count - mean.powi(2)).max(f32::EPSILON).sqrt();
-        Self { calibration, mean, deviation }
+        Self { calibration, mean, deviation, size: count.ln() }
     }
 
     /// The score of a tool with this `cosine`. Never falls where the cosine rises.
     pub(crate) fn score(&self, cosine: f32) -> f32 {
-        let Calibration { intercept, cosine: slope, distinction, .. } = self.calibration;
-        let log_odds = intercept + slope * cosine + distinction * (cosine - self.mean) / self.deviation;
+        let Calibration { intercept, cosine: slope, distinction, size, .. } = self.calibration;
+        let distinctness = (cosine - self.mean) / self.deviation;
+        let log_odds = intercept + slope * cosine + distinction * distinctness + size * self.size;
         1.0 / (1.0 + (-log_odds).exp())
     }
 }

@@ -33,6 +33,21 @@ struct Unread<'s> {
     texts: Vec<String>,
     keys: Vec<Key>,
     rows: Vec<Option<Arc<Row>>>,
+    /// Whether rows are known now that no file has.
+    changed: bool,
+}
+
+impl Unread<'_> {
+    /// The tools without a row, each with `place`.
+    fn missing((place, server): (usize, &Self)) -> impl Iterator<Item = (usize, usize)> {
+        let missing = server.rows.iter().enumerate().filter(|(_, row)| row.is_none());
+        missing.map(move |(tool, _)| (place, tool))
+    }
+
+    /// The segment, once no row is missing.
+    fn segment(&self) -> Arc<Segment> {
+        Arc::new(Segment(Matrix::new(self.rows.iter().flatten().map(|row| &**row))))
+    }
 }
 
 impl EmbeddingRouter {
@@ -78,50 +93,44 @@ impl EmbeddingRouter {
         for server in servers {
             unread.push(self.prepare(server).await);
         }
-        let missing: Vec<(usize, usize)> = (0..)
-            .zip(&unread)
-            .flat_map(|(place, server)| {
-                let missing = server.rows.iter().enumerate().filter(|(_, row)| row.is_none());
-                missing.map(move |(tool, _)| (place, tool))
-            })
-            .collect();
+        let missing: Vec<(usize, usize)> = unread.iter().enumerate().flat_map(Unread::missing).collect();
         // Across servers, since most of them have fewer tools than a model takes at a time.
         for batch in missing.chunks(BATCH) {
-            let texts: Vec<&str> = batch.iter().map(|(place, tool)| unread[*place].texts[*tool].as_str()).collect();
-            let vectors = self.embedder.embed(&texts, Role::Document).await?;
-            if vectors.len() != texts.len() {
-                let message = "embed the tools: there are more or fewer vectors than texts";
-                return Err(Error::new(ErrorKind::Internal, message));
-            }
-            for ((place, tool), vector) in batch.iter().zip(&vectors) {
-                let row = Arc::new(Row::new(vector.as_ref()));
-                let server = &mut unread[*place];
-                if let Some(store) = &self.store {
-                    store.insert(server.keys[*tool], Arc::clone(&row)).await;
-                }
-                server.rows[*tool] = Some(row);
-            }
+            self.embed_batch(&mut unread, batch).await?;
         }
-        if let Some(store) = &self.store {
-            let mut changed: Vec<usize> = missing.iter().map(|(place, _)| *place).collect();
-            changed.dedup();
-            for server in changed.into_iter().map(|place| &unread[place]) {
-                let known = server.keys.iter().zip(&server.rows).filter_map(|(key, row)| Some((*key, row.clone()?)));
-                store.save(self.embedder.id(), server.server.server(), known.collect()).await;
+        if let Some(store) = self.store.as_ref().filter(|_| !missing.is_empty()) {
+            for server in unread.iter().filter(|server| server.changed) {
+                let rows = server.keys.iter().copied().zip(server.rows.iter().flatten().cloned()).collect();
+                store.save(self.embedder.id(), server.server.server(), rows).await;
             }
             store.settle().await;
         }
-        let segment = |server: Unread<'_>| {
-            let rows: Vec<Arc<Row>> = server.rows.into_iter().flatten().collect();
-            Arc::new(Segment(Matrix::new(rows.iter().map(|row| &**row))))
-        };
-        Ok(unread.into_iter().map(segment).collect())
+        Ok(unread.iter().map(Unread::segment).collect())
+    }
+
+    /// Embeds the texts of the tools in `batch`, pairs of a place in `unread` and a tool's place there.
+    async fn embed_batch(&self, unread: &mut [Unread<'_>], batch: &[(usize, usize)]) -> Result<()> {
+        let texts: Vec<&str> = batch.iter().map(|(server, tool)| unread[*server].texts[*tool].as_str()).collect();
+        let vectors = self.embedder.embed(&texts, Role::Document).await?;
+        if vectors.len() != texts.len() {
+            let message = "embed the tools: there are more or fewer vectors than texts";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
+        for ((server, tool), vector) in batch.iter().zip(&vectors) {
+            let (server, row) = (&mut unread[*server], Arc::new(Row::new(vector.as_ref())));
+            if let Some(store) = &self.store {
+                store.insert(server.keys[*tool], Arc::clone(&row)).await;
+            }
+            server.rows[*tool] = Some(row);
+            server.changed = true;
+        }
+        Ok(())
     }
 
     /// The texts of `server`, with the rows that the store has.
     async fn prepare<'s>(&self, server: &'s ServerTools) -> Unread<'s> {
         let texts: Vec<String> = server.tools().iter().map(|tool| document(server, tool)).collect();
-        let mut unread = Unread { server, rows: vec![None; texts.len()], keys: Vec::new(), texts };
+        let mut unread = Unread { server, rows: vec![None; texts.len()], keys: Vec::new(), changed: false, texts };
         if let Some(store) = &self.store {
             unread.keys = unread.texts.iter().map(|text| VectorStore::key(self.embedder.id(), text)).collect();
             find(store, &mut unread).await;

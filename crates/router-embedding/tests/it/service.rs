@@ -9,7 +9,7 @@ use router_embedding::{Embedder, EmbeddingRouter, EmbeddingService, Role, Servic
 use serde_json::json;
 
 use crate::catalogue::{name, rank, servers};
-use crate::fake_service::{Answer, FakeService, vector};
+use crate::fake_service::{Answer, FakeService, Received, vector};
 
 fn service(url: &str, change: impl FnOnce(&mut ServiceConfig)) -> EmbeddingService {
     let mut config = ServiceConfig::new(url, "letters-1");
@@ -29,7 +29,7 @@ async fn texts_become_vectors_in_their_order() {
     let half = Some(vec![0.0, 0.0, 0.5_f32.sqrt(), 0.5_f32.sqrt()]);
     let expected = [Some(vec![1.0, 0.0, 0.0, 0.0]), None, Some(vec![0.6, 0.8, 0.0, 0.0]), None, None, half];
     assert_eq!(values(&found), expected);
-    let mut sent: Vec<Vec<String>> = fake.received().iter().map(|request| request.input()).collect();
+    let mut sent: Vec<Vec<String>> = fake.received().iter().map(Received::input).collect();
     sent.sort();
     assert_eq!(sent, [["aaa", "aaaeeee"], ["xyz", "io"]]);
 }
