@@ -11,6 +11,7 @@ const LANES: usize = 32;
 /// The vectors of texts, in their order. Immutable.
 #[derive(Debug, Default)]
 pub(crate) struct Matrix {
+    dimensions: usize,
     /// How many chunks a row has.
     width: usize,
     values: Box<[[i8; LANES]]>,
@@ -82,7 +83,7 @@ impl Matrix {
         for row in rows.clone() {
             values.extend(chunks(row.values.iter().copied(), dimensions));
         }
-        Self { width, values: values.into(), scales: rows.map(|row| row.scale).collect() }
+        Self { dimensions, width, values: values.into(), scales: rows.map(|row| row.scale).collect() }
     }
 
     /// How many rows there are.
@@ -93,7 +94,7 @@ impl Matrix {
     /// Hands the cosines of each row with each of `probes` to `emit`, by row; none of a row without a vector. Where
     /// the model has changed its number of dimensions meanwhile, no row has one.
     pub(crate) fn scan(&self, probes: &Probes, mut emit: impl FnMut(usize, &[f32])) {
-        if self.width == 0 || self.width != probes.dimensions.div_ceil(LANES) {
+        if self.dimensions == 0 || self.dimensions != probes.dimensions {
             return;
         }
         let mut cosines = vec![0.0; probes.len()];
@@ -112,7 +113,7 @@ impl Matrix {
     pub(crate) fn row(&self, place: usize) -> Vec<f32> {
         let (scale, start) = (self.scales[place], place * self.width);
         let row = &self.values[start..start + self.width];
-        row.as_flattened().iter().map(|value| f32::from(*value) * scale).collect()
+        row.as_flattened()[..self.dimensions].iter().map(|value| f32::from(*value) * scale).collect()
     }
 }
 
@@ -168,6 +169,18 @@ mod tests {
                     assert!((found - expected).abs() < 0.005, "{dimensions}: {found} instead of {expected}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_vector_that_it_was_made_from() {
+        let texts = vectors(3, 40);
+        let rows: Vec<Row> = texts.iter().map(|vector| Row::new(Some(vector))).collect();
+        let matrix = Matrix::new(rows.iter());
+        for (place, text) in texts.iter().enumerate() {
+            let row = matrix.row(place);
+            assert_eq!(row.len(), 40);
+            assert!(row.iter().zip(text.values()).all(|(kept, value)| (kept - value).abs() < 0.005), "{row:?}");
         }
     }
 

@@ -89,11 +89,15 @@ async fn a_text_is_embedded_once() {
 
 #[tokio::test]
 async fn memory_is_bounded() {
+    let many: Vec<_> = (0..300).map(|place| tool(&format!("tool_{place}"), "Deletes an event")).collect();
+    let servers = [server("many", &many)];
     let model = Counting::new("m");
-    let router = router(&model, VectorStore::in_memory(100));
-    index(&router, &servers()).await;
-    index(&router, &servers()).await;
-    assert_eq!(model.asked(), 2 * TOOLS);
+    let router = router(&model, VectorStore::in_memory(10_000));
+    index(&router, &servers).await;
+    model.asked();
+    index(&router, &servers).await;
+    let asked = model.asked();
+    assert!((200..300).contains(&asked), "{asked} of 300 were not kept in 10,000 bytes");
 }
 
 #[tokio::test]
@@ -157,4 +161,33 @@ async fn what_came_before_a_failure_is_kept() {
     model.left.store(usize::MAX, Ordering::SeqCst);
     index(&router, &servers).await;
     assert!(before > 0 && model.asked() + before == 300);
+}
+
+/// A model that loses a text.
+#[derive(Debug)]
+struct Miscounting;
+
+#[async_trait]
+impl Embedder for Miscounting {
+    fn id(&self) -> &str {
+        "miscounting"
+    }
+
+    async fn embed(&self, texts: &[&str], _: Role) -> Result<Vec<Option<Vector>>> {
+        Ok(vec![Vector::new(vec![1.0]); texts.len() - 1])
+    }
+
+    fn calibration(&self) -> Calibration {
+        Calibration::ANY
+    }
+
+    fn words(&self) -> Option<&dyn Words> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_loses_a_text_is_an_error() {
+    let router = EmbeddingRouter::new(Arc::new(Miscounting));
+    assert_eq!(router.index(&servers()).await.expect_err("one is missing").kind(), ErrorKind::Internal);
 }
