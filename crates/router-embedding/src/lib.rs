@@ -25,7 +25,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let tool = RawJson::parse(r#"{"name":"delete_event","description":"Deletes an event","inputSchema":{}}"#)?;
+//! let tool = RawJson::parse(r#"{"name":"delete_event","description":"Delete an event","inputSchema":{}}"#)?;
 //! let server = Arc::new(ServerTools::new("calendar", "", vec![tool]));
 //! let index = EmbeddingRouter::default().index(&[server]).await?;
 //! let query = Query { text: "cancel a meeting", limit: 5, min_score: 0.0, visible: &|_| true };

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use gateway_core::Secret;
 
+use crate::calibrate::Calibration;
+
 /// The settings of an [`EmbeddingService`](crate::EmbeddingService).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServiceConfig {
     /// Where the service is, without `/v1/embeddings`: `https://api.openai.com`, `http://localhost:11434`. A `/v1` at
     /// the end is fine.
@@ -32,6 +34,8 @@ pub struct ServiceConfig {
     pub timeout: Duration,
     /// For a query altogether, with its retries: somebody waits.
     pub query_timeout: Duration,
+    /// What the model's cosines mean.
+    pub calibration: Calibration,
 }
 
 impl ServiceConfig {
@@ -50,6 +54,7 @@ impl ServiceConfig {
             max_retries: 3,
             timeout: Duration::from_secs(60),
             query_timeout: Duration::from_secs(5),
+            calibration: Calibration::ANY,
         }
     }
 }

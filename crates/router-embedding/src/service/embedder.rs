@@ -178,7 +178,7 @@ impl Embedder for EmbeddingService {
     }
 
     fn calibration(&self) -> Calibration {
-        Calibration::ANY
+        self.config.calibration
     }
 
     fn words(&self) -> Option<&dyn Words> {
