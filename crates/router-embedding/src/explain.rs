@@ -9,8 +9,11 @@ use crate::vector::dot;
 /// How many words of the query are named; of more, those that contribute most.
 const MAX_NAMED: usize = 4;
 
-/// How many words of a query and of a tool are weighed.
-const MAX_WORDS: usize = 48;
+/// How many words of a query are weighed.
+const MAX_WANTED: usize = 48;
+
+/// How many words of a tool are weighed: its name and what its description begins with.
+const MAX_OFFERED: usize = 24;
 
 /// A word that contributes less than this part of what the first one does is not worth naming.
 const WORTH_NAMING: f32 = 0.25;
@@ -24,7 +27,7 @@ pub(crate) struct Explainer<'e> {
 impl<'e> Explainer<'e> {
     /// For the query `text`, by the words of the embedder where it has them.
     pub(crate) fn new(words: Option<&'e dyn Words>, text: &str) -> Self {
-        Self { wanted: words.map(|words| words.words_of(text, MAX_WORDS)).unwrap_or_default(), words }
+        Self { wanted: words.map(|words| words.words_of(text, MAX_WANTED)).unwrap_or_default(), words }
     }
 
     /// Why `tool`, whose text has the vector `row`, is near: the words of the query that contribute most to the
@@ -43,7 +46,7 @@ impl<'e> Explainer<'e> {
         telling.sort_by(|one, other| other.0.total_cmp(&one.0));
         let least = telling.first().map_or(0.0, |(most, _)| most * WORTH_NAMING).max(f32::MIN_POSITIVE);
         let telling = telling.into_iter().take(MAX_NAMED).take_while(|(worth, _)| *worth >= least);
-        let offered = words.words_of(&gist(tool), MAX_WORDS);
+        let offered = words.words_of(&gist(tool), MAX_OFFERED);
         telling.map(|(_, wanted)| pair(wanted, &offered)).collect()
     }
 }
