@@ -4,6 +4,7 @@
 //! behaviour that an implementation can run.
 
 pub mod auth;
+pub mod feedback;
 pub mod invoke;
 pub mod request;
 pub mod router;
