@@ -60,7 +60,8 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         Doors::Stdio => None,
         Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
     };
-    let Assembly { gateway, metrics, stdio, learning } = assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
+    let Assembly { gateway, metrics, stdio, learning } =
+        assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
     report(&loaded);
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
     let stop = CancellationToken::new();

@@ -14,7 +14,8 @@ use super::gateway::Engine;
 use super::recent::RecentSearches;
 use super::sessions::Sessions;
 use crate::{
-    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore, Transport,
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore,
+    Transport,
 };
 
 /// How often expired sessions are looked for.

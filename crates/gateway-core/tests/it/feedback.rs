@@ -135,8 +135,7 @@ async fn searches_of_others_are_not_ones_own() {
     gateway.settled().await;
     let admit = async |name: &str, session_id: Option<&str>| {
         let credentials = Credentials { token: Some(Secret::new(name)), local: true };
-        let admission =
-            Admission { credentials, session_id: session_id.map(str::to_owned), ..Admission::default() };
+        let admission = Admission { credentials, session_id: session_id.map(str::to_owned), ..Admission::default() };
         gateway.admit(admission).await.expect("everybody may")
     };
     let (ann, bob) = (admit("ann", None).await, admit("bob", None).await);

@@ -19,7 +19,8 @@ async fn one_that_has_learned_does_what_every_router_must_do() {
         let (router, memory) = fresh();
         // Tools of the suite's catalogue, after requests that the suite makes, and rather wrong ones among them.
         for (server, tool) in [("clock", "convert_time"), ("files", "write_file"), ("weather", "get_alerts")] {
-            for query in ["time", "convert", "weather forecast", "list", "file", "get the current time in a time zone"] {
+            for query in ["time", "convert", "weather forecast", "list", "file", "get the current time in a time zone"]
+            {
                 for principal in ["one", "two", "three"] {
                     memory.used(&ToolUse { principal, query, server, tool, score: 0.4, rival: Some(0.5) });
                 }
