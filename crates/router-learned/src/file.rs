@@ -51,30 +51,30 @@ pub(crate) fn read(path: &Path) -> Result<Option<Remembered>> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(unread(path, error.to_string(), "make it readable").with_source(error)),
+        Err(error) => return Err(unread(path, &error.to_string(), "make it readable").with_source(error)),
     };
     let mut text = Vec::new();
     let length = file
         .take(MAX_BYTES + 1)
         .read_to_end(&mut text)
-        .map_err(|error| unread(path, error.to_string(), "make it readable").with_source(error))?;
+        .map_err(|error| unread(path, &error.to_string(), "make it readable").with_source(error))?;
     if length as u64 > MAX_BYTES {
-        return Err(unread(path, format!("it is longer than {MAX_BYTES} bytes"), ANEW));
+        return Err(unread(path, &format!("it is longer than {MAX_BYTES} bytes"), ANEW));
     }
-    let damaged = |error: serde_json::Error| unread(path, format!("it is damaged: {error}"), ANEW).with_source(error);
+    let damaged = |error: serde_json::Error| unread(path, &format!("it is damaged: {error}"), ANEW).with_source(error);
     let head: Head = serde_json::from_slice(&text).map_err(damaged)?;
     if head.format != FORMAT {
-        return Err(unread(path, "it is a file of something else".to_owned(), ANEW));
+        return Err(unread(path, "it is a file of something else", ANEW));
     }
     if head.version != VERSION {
         let version = head.version;
         let what = format!("its form is {version}, and this version of the gateway understands {VERSION}");
-        return Err(unread(path, what, "run the version that wrote it, or move it away to begin anew"));
+        return Err(unread(path, &what, "run the version that wrote it, or move it away to begin anew"));
     }
     let document: Document = serde_json::from_slice(&text).map_err(damaged)?;
     let tools = document.tools.into_iter().map(|(tool, uses)| Some((tool, checked(uses)?)));
     let tools = tools.collect::<Option<_>>();
-    let tools = tools.ok_or_else(|| unread(path, "it is damaged: a use is out of bounds".to_owned(), ANEW))?;
+    let tools = tools.ok_or_else(|| unread(path, "it is damaged: a use is out of bounds", ANEW))?;
     Ok(Some(Remembered { key: Key(document.key), tools }))
 }
 
@@ -140,7 +140,7 @@ fn make_directory(directory: &Path) -> io::Result<()> {
 /// What to do with a file that is of no use.
 const ANEW: &str = "move it away to begin anew";
 
-fn unread(path: &Path, what: String, remedy: &str) -> Error {
+fn unread(path: &Path, what: &str, remedy: &str) -> Error {
     let message = format!("read what was learned from {} (data.dir): {what}; {remedy}", path.display());
     Error::new(ErrorKind::Internal, message)
 }

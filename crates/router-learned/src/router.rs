@@ -64,7 +64,7 @@ impl Index for LearnedIndex {
         let mut ranking = self.inner.rank(&more).await?;
         self.raise(query.text, &mut ranking.matches);
         // Not a number counts as no limit.
-        ranking.matches.retain(|found| !(found.score < query.min_score));
+        ranking.matches.retain(|found| query.min_score.is_nan() || found.score >= query.min_score);
         ranking.matches.truncate(query.limit);
         Ok(ranking)
     }
