@@ -14,8 +14,8 @@ const QUERY: &str = "everything that came along with the call";
 /// The tool that stands behind the other one of the two, as it is found.
 fn passed_over(gateway: &Running) -> Value {
     let found = search(gateway);
-    let alike = found.iter().filter(|found| found["tool_name"] == "params" || found["tool_name"] == "forget");
-    alike.last().expect("both are found").clone()
+    let mut alike = found.iter().filter(|found| found["tool_name"] == "params" || found["tool_name"] == "forget");
+    alike.next_back().expect("both are found").clone()
 }
 
 fn search(gateway: &Running) -> Vec<Value> {
