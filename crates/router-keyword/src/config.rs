@@ -93,18 +93,18 @@ impl Default for KeywordConfig {
         Self {
             k1: 1.2,
             fields: [
-                field(3.0, 0.4, 2.0),
+                field(3.0, 0.7, 2.0),
                 field(1.5, 0.4, 3.0),
-                field(1.5, 0.2, 2.0),
+                field(1.5, 0.4, 2.0),
                 field(0.3, 0.5, 10.0),
-                field(1.0, 0.7, 12.0),
+                field(1.0, 0.85, 12.0),
                 field(0.7, 0.5, 4.0),
                 field(0.4, 0.5, 20.0),
             ],
             server_prior: 0.25,
             joined: 0.5,
             whole_name: 1.5,
-            related: 0.25,
+            related: 0.7,
             floor: 0.05,
             max_terms: 64,
         }

@@ -41,7 +41,7 @@ pub(crate) fn explain(text: &str, wanted: &Wanted, catalogue: &Catalogue, tool: 
         }
     }
     named.sort_by_key(|matched| (matched.field, matched.term.start, matched.term.end));
-    write_line(text, &named)
+    write_line(text, wanted, &named)
 }
 
 /// Which of two overlapping terms is named, the lower one: an identifier rather than its parts, and words rather
@@ -51,7 +51,7 @@ fn precedence(text: &str, term: &WantedTerm) -> u8 {
         Said::Joined if !text[term.start..term.end].contains(char::is_whitespace) => 0,
         Said::Plainly => 1,
         Said::Joined | Said::Whole => 2,
-        Said::As(_) => 3,
+        Said::As(_) | Said::Misspelt(_) => 3,
     }
 }
 
@@ -60,7 +60,7 @@ fn overlap(a: &WantedTerm, b: &WantedTerm) -> bool {
 }
 
 /// Writes sorted matches. Those that overlap, such as pairs of characters, are written as one.
-fn write_line(text: &str, named: &[Matched<'_>]) -> String {
+fn write_line(text: &str, wanted: &Wanted, named: &[Matched<'_>]) -> String {
     let mut line = String::new();
     let mut named = named.iter().peekable();
     let mut last_field = None;
@@ -74,13 +74,18 @@ fn write_line(text: &str, named: &[Matched<'_>]) -> String {
             Some(last) if last != *field => line.extend(["; ", field.label(), ": "]),
             Some(_) => line.push_str(", "),
         }
-        if let Said::As(word) = term.said {
+        let stands_for = match term.said {
+            Said::As(word) => Some(word),
+            Said::Misspelt(place) => wanted.spellings.get(place).map(|word| &**word),
+            Said::Plainly | Said::Joined | Said::Whole => None,
+        };
+        if let Some(word) = stands_for {
             line.extend([word, " (for "]);
         }
         for (place, word) in text[term.start..end].split_whitespace().enumerate() {
             line.extend([if place == 0 { "" } else { " " }, word]);
         }
-        if let Said::As(_) = term.said {
+        if stands_for.is_some() {
             line.push(')');
         }
     }

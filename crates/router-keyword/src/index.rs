@@ -8,19 +8,26 @@ use gateway_core::{Index, Match, Query, Ranking, Result};
 
 use crate::config::KeywordConfig;
 use crate::explain::explain;
-use crate::query::Wanted;
-use crate::rank::{Catalogue, Sums};
+use crate::query::{Known, Wanted};
+use crate::rank::{Catalogue, Rooms};
+use crate::spelling::Spelling;
 
 /// The index of a [`KeywordRouter`](crate::KeywordRouter).
 pub(crate) struct KeywordIndex {
     config: Arc<KeywordConfig>,
     catalogue: Catalogue,
-    sums: Arc<Sums>,
+    spelling: Arc<Spelling>,
+    rooms: Arc<Rooms>,
 }
 
 impl KeywordIndex {
-    pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, sums: Arc<Sums>) -> Self {
-        Self { config, catalogue, sums }
+    pub(crate) fn new(
+        config: Arc<KeywordConfig>,
+        catalogue: Catalogue,
+        spelling: Arc<Spelling>,
+        rooms: Arc<Rooms>,
+    ) -> Self {
+        Self { config, catalogue, spelling, rooms }
     }
 
     fn matches(&self, query: &Query<'_>) -> Vec<Match> {
@@ -28,10 +35,13 @@ impl KeywordIndex {
         if query.limit == 0 || catalogue.tools() == 0 {
             return Vec::new();
         }
-        let wanted = Wanted::new(query.text, catalogue.tools(), catalogue.dictionary(), config);
+        let wanted = Wanted::new(
+            query.text,
+            &Known { tools: catalogue.tools(), dictionary: catalogue.dictionary(), spelling: &self.spelling, config },
+        );
         // Not a number counts as no limit.
         let floor = config.floor.max(query.min_score);
-        let best = catalogue.best(&wanted.terms, config.server_prior, query.limit, query.visible, &self.sums);
+        let best = catalogue.best(&wanted, config.server_prior, query.limit, query.visible, &self.rooms);
         best.into_iter()
             .map(|scored| (scored.tool, wanted.demand.score(scored.sum)))
             .take_while(|(_, score)| *score >= floor)

@@ -10,9 +10,10 @@
 //! | `fields`, `schema` | a tool → its texts, each with the field it stands in |
 //! | `segment` | the tools of one server → an inverted list with one strength per term and tool |
 //! | `dictionary` | the segments of an index → one inverted list |
-//! | `query`, `related` | a query → weighted terms |
+//! | `query`, `related`, `spelling`, `translate` | a query → weighted terms |
 //! | `score` | the BM25F formulas |
-//! | `rank` | weighted terms → the best tools |
+//! | `gather` | weighted terms → the sums of the tools |
+//! | `rank` | sums → the best tools |
 //! | `calibrate` | a BM25F sum → a score in 0..=1 |
 //! | `explain` | a match → the words that made it |
 //!
@@ -39,6 +40,7 @@ mod config;
 mod dictionary;
 mod explain;
 mod fields;
+mod gather;
 mod index;
 mod pieces;
 mod query;
@@ -48,7 +50,9 @@ mod router;
 mod schema;
 mod score;
 mod segment;
+mod spelling;
 mod tokenize;
+mod translate;
 
 pub use config::{Field, FieldConfig, KeywordConfig};
 pub use router::KeywordRouter;

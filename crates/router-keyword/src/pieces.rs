@@ -105,7 +105,7 @@ fn class(c: char) -> Class {
 
 /// Whether `c` is of a writing that puts no spaces between words (Chinese, Japanese, Thai, Lao, Burmese,
 /// Khmer), or joins so much to a word that its parts are better compared (Korean).
-fn is_spaceless(c: char) -> bool {
+pub(crate) fn is_spaceless(c: char) -> bool {
     matches!(c,
         '\u{0E01}'..='\u{0EDF}'       // Thai, Lao
         | '\u{1000}'..='\u{109F}'     // Burmese

@@ -1,4 +1,4 @@
-//! Weighted terms → the best tools.
+//! Sums → the best tools.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use gateway_core::ToolRef;
 
 use crate::dictionary::Dictionary;
-use crate::query::WantedTerm;
+use crate::gather::Room;
+use crate::query::{Wanted, WantedTerm};
 use crate::segment::{FieldSet, Posting, Segment};
 
-/// How many sets of sums are kept for the next queries.
+/// How many rooms are kept for the next queries.
 const MAX_KEPT: usize = 8;
 
 /// A tool with its BM25F sum. The greater one is the better one; among equals that is the one declared first.
@@ -40,30 +41,28 @@ impl PartialEq for Scored {
 
 impl Eq for Scored {}
 
-/// Room for one sum per tool, kept from query to query. All sums are 0 while nobody uses them.
+/// Room for the sums of queries, kept from one to the next.
 #[derive(Debug, Default)]
-pub(crate) struct Sums {
-    kept: Mutex<Vec<Vec<f32>>>,
+pub(crate) struct Rooms {
+    kept: Mutex<Vec<Room>>,
 }
 
-impl Sums {
-    fn take(&self, tools: usize) -> Vec<f32> {
-        let mut sums = self.lock().pop().unwrap_or_default();
-        if sums.len() < tools {
-            sums.resize(tools, 0.0);
-        }
-        sums
+impl Rooms {
+    fn take(&self, tools: usize) -> Room {
+        let mut room = self.lock().pop().unwrap_or_default();
+        room.reserve(tools);
+        room
     }
 
-    fn give_back(&self, sums: Vec<f32>) {
+    fn give_back(&self, room: Room) {
         let mut kept = self.lock();
         if kept.len() < MAX_KEPT {
-            kept.push(sums);
+            kept.push(room);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Vec<f32>>> {
-        // A vector is whole whenever the lock is free, even after a panic elsewhere.
+    fn lock(&self) -> MutexGuard<'_, Vec<Room>> {
+        // A room is whole whenever the lock is free, even after a panic elsewhere.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,25 +107,21 @@ impl Catalogue {
         self.segments[tool.server as usize].find(term.term, tool.tool)
     }
 
-    /// The `limit` best of the tools that have any of `terms` and are `visible`, best first. `server_prior`
+    /// The `limit` best of the tools that have any of what is `wanted` and are `visible`, best first. `server_prior`
     /// of the best sum at a tool's server is added to the tool's.
     pub(crate) fn best(
         &self,
-        terms: &[WantedTerm],
+        wanted: &Wanted,
         server_prior: f32,
         limit: usize,
         visible: &dyn Fn(ToolRef) -> bool,
-        sums: &Sums,
+        rooms: &Rooms,
     ) -> Vec<Scored> {
-        let mut room = sums.take(self.tools() as usize);
-        for term in terms {
-            for posting in self.dictionary.postings(term.entry) {
-                room[posting.tool as usize] += term.weight * posting.strength;
-            }
-        }
+        let mut room = rooms.take(self.tools() as usize);
+        room.gather(&wanted.terms, wanted.clauses, |term| self.dictionary.postings(term.entry));
         let mut best = Best { limit, heap: BinaryHeap::new() };
         for (server, span) in (0..).zip(self.offsets.windows(2)) {
-            let sums = &mut room[span[0] as usize..span[1] as usize];
+            let sums = &mut room.sums[span[0] as usize..span[1] as usize];
             // Hidden tools count here too: what a tool scores does not depend on who asks.
             let prior = server_prior * sums.iter().copied().fold(0.0, f32::max);
             for (tool, sum) in (0..).zip(sums.iter()).filter(|(_, sum)| **sum > 0.0) {
@@ -134,7 +129,7 @@ impl Catalogue {
             }
             sums.fill(0.0);
         }
-        sums.give_back(room);
+        rooms.give_back(room);
         best.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored).collect()
     }
 }

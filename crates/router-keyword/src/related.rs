@@ -1,36 +1,14 @@
 //! Words that ask for the same kind of tool.
 //!
-//! People ask to "show" or "get rid of" what a tool's author "gets" or "deletes". Only such words of doing, which
-//! every catalogue shares, stand here: what the tools are about has its own words.
+//! People ask to "show" or "get rid of" what a tool's author "gets" or "deletes", and write `repo` for what is called
+//! a repository. Only such words of doing, abbreviations and everyday things as every catalogue shares stand in
+//! `related.txt`: what the tools of one catalogue are about has its own words.
 
 use std::sync::LazyLock;
 
 use rustc_hash::FxHashMap;
 
-use crate::tokenize::{Joining, Term, Tokenizer};
-
-/// Words that stand for each other.
-const GROUPS: &[&str] = &[
-    "get fetch retrieve read load obtain view show see what",
-    "list show enumerate browse which what all get",
-    "create add new make generate insert register",
-    "update edit modify change set alter adjust",
-    "delete remove drop erase clear rid",
-    "search find query look discover",
-    "send post publish mail message",
-    "run execute start launch invoke",
-    "stop cancel abort terminate kill end",
-    "save store write upload",
-    "copy duplicate clone",
-    "calculate compute evaluate",
-    "convert transform",
-    "summarize summary",
-    "describe details info information",
-    "history recent latest past lately activity",
-    "image picture photo",
-    "folder directory",
-    "spreadsheet sheet",
-];
+use crate::tokenize::{Joining, Kind, Term, Tokenizer};
 
 /// A word that stands for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +20,12 @@ pub(crate) struct Related {
 static RELATED: LazyLock<FxHashMap<Term, Vec<Related>>> = LazyLock::new(|| {
     let mut tokenizer = Tokenizer::new();
     let mut all: FxHashMap<Term, Vec<Related>> = FxHashMap::default();
-    for group in GROUPS {
-        let mut members = Vec::new();
-        for word in group.split(' ') {
-            tokenizer
-                .tokenize(word, Joining::Identifiers, &mut |token| members.push(Related { term: token.term, word }));
-        }
-        for member in &members {
-            let others = all.entry(member.term).or_default();
-            others.extend(members.iter().filter(|other| other.term != member.term));
+    for line in include_str!("related.txt").lines().filter(|line| !line.starts_with('#')) {
+        let (from, to) = line.split_once(" > ").unwrap_or((line, line));
+        let [from, to] = [from, to].map(|words| terms(words, &mut tokenizer));
+        for said in &from {
+            let others = all.entry(said.term).or_default();
+            others.extend(to.iter().filter(|other| other.term != said.term));
         }
     }
     all
@@ -61,21 +36,45 @@ pub(crate) fn related(term: Term) -> &'static [Related] {
     RELATED.get(&term).map_or(&[], Vec::as_slice)
 }
 
+/// The terms of `words`, which spaces part. Several words joined by `_` are one term.
+pub(crate) fn terms(words: &'static str, tokenizer: &mut Tokenizer) -> Vec<Related> {
+    let mut terms = Vec::new();
+    for word in words.split_whitespace() {
+        tokenizer.tokenize(word, Joining::Identifiers, &mut |token| {
+            if token.kind == Kind::Joined || !word.contains('_') {
+                terms.push(Related { term: token.term, word });
+            }
+        });
+    }
+    terms
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn found(word: &str) -> Vec<&'static str> {
+        let mut found = Vec::new();
+        Tokenizer::new().tokenize(word, Joining::Neighbours, &mut |token| {
+            found.extend(related(token.term).iter().map(|related| related.word));
+        });
+        found
+    }
+
     #[test]
-    fn inflected_words_and_stop_words_have_relations() {
-        let check = |word: &str, expected: &[&str]| {
-            let mut found = Vec::new();
-            Tokenizer::new().tokenize(word, Joining::Identifiers, &mut |token| {
-                found.extend(related(token.term).iter().map(|related| related.word));
-            });
-            assert_eq!(found, expected, "{word}");
-        };
-        check("removing", &["delete", "drop", "erase", "clear", "rid"]);
+    fn inflected_words_stop_words_and_pairs_have_relations() {
+        let check = |word: &str, expected: &[&str]| assert_eq!(found(word), expected, "{word}");
+        check("removing", &["delete", "drop", "erase", "clear", "rid", "purge"]);
         check("which", &["list", "show", "enumerate", "browse", "what", "all", "get"]);
-        check("kubernetes", &[]);
+        check("PR", &["pull_request"]);
+        check("pull requests", &["pr"]);
+        check("where", &["location", "place", "address"]);
+        check("gravitation", &[]);
+    }
+
+    #[test]
+    fn a_relation_of_one_way_has_no_way_back() {
+        assert!(found("ticket").contains(&"issue") && found("lyrics").contains(&"song"));
+        assert!(!found("song").contains(&"lyrics"));
     }
 }

@@ -9,8 +9,9 @@ use rustc_hash::FxHashMap;
 
 use crate::config::KeywordConfig;
 use crate::index::KeywordIndex;
-use crate::rank::{Catalogue, Sums};
+use crate::rank::{Catalogue, Rooms};
 use crate::segment::Segment;
+use crate::spelling::Spelling;
 use crate::tokenize::Tokenizer;
 
 /// Ranks tools by the words that they share with a query.
@@ -20,18 +21,20 @@ use crate::tokenize::Tokenizer;
 pub struct KeywordRouter {
     config: Arc<KeywordConfig>,
     segments: Mutex<FxHashMap<u64, Weak<Segment>>>,
-    sums: Arc<Sums>,
+    rooms: Arc<Rooms>,
+    /// The words of all tools that were ever read, or as many as it holds.
+    spelling: Mutex<Arc<Spelling>>,
 }
 
 impl KeywordRouter {
     /// A router with these settings.
     pub fn new(config: KeywordConfig) -> Self {
-        Self { config: Arc::new(config), segments: Mutex::default(), sums: Arc::default() }
+        Self { config: Arc::new(config), segments: Mutex::default(), rooms: Arc::default(), spelling: Mutex::default() }
     }
 
     /// The segment of each of `servers`: the one in use where there is one, else a new one. Reads without
     /// holding the lock; where two callers read the same server at once, the second one's segment is kept.
-    fn segments(&self, servers: &[Arc<ServerTools>]) -> Vec<Arc<Segment>> {
+    fn segments(&self, servers: &[Arc<ServerTools>], tokenizer: &mut Tokenizer) -> Vec<Arc<Segment>> {
         let known: Vec<Option<Arc<Segment>>> = {
             let kept = self.lock();
             let find = |server: &Arc<ServerTools>| {
@@ -41,13 +44,10 @@ impl KeywordRouter {
             };
             servers.iter().map(find).collect()
         };
-        let mut tokenizer = Tokenizer::new();
         let segments: Vec<Arc<Segment>> = servers
             .iter()
             .zip(known)
-            .map(|(server, known)| {
-                known.unwrap_or_else(|| Arc::new(Segment::new(server, &self.config, &mut tokenizer)))
-            })
+            .map(|(server, known)| known.unwrap_or_else(|| Arc::new(Segment::new(server, &self.config, tokenizer))))
             .collect();
         let mut kept = self.lock();
         kept.retain(|_, segment| segment.strong_count() > 0);
@@ -55,6 +55,17 @@ impl KeywordRouter {
             kept.insert(server.content_hash(), Arc::downgrade(segment));
         }
         segments
+    }
+
+    /// The words known so far and those that `tokenizer` has met.
+    fn spelling(&self, tokenizer: &Tokenizer, catalogue: &Catalogue) -> Arc<Spelling> {
+        let mut spelling = self.spelling.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stemming = Tokenizer::new();
+        let is_known = |word: &str| catalogue.dictionary().find(stemming.word(word)).is_some();
+        if let Some(more) = tokenizer.words().and_then(|words| spelling.with(words, is_known)) {
+            *spelling = Arc::new(more);
+        }
+        Arc::clone(&spelling)
     }
 
     fn lock(&self) -> MutexGuard<'_, FxHashMap<u64, Weak<Segment>>> {
@@ -70,8 +81,10 @@ impl Router for KeywordRouter {
     }
 
     async fn index(&self, servers: &[Arc<ServerTools>]) -> Result<Arc<dyn Index>> {
-        let catalogue = Catalogue::new(self.segments(servers));
-        Ok(Arc::new(KeywordIndex::new(Arc::clone(&self.config), catalogue, Arc::clone(&self.sums))))
+        let mut tokenizer = Tokenizer::with_words();
+        let catalogue = Catalogue::new(self.segments(servers, &mut tokenizer));
+        let spelling = self.spelling(&tokenizer, &catalogue);
+        Ok(Arc::new(KeywordIndex::new(Arc::clone(&self.config), catalogue, spelling, Arc::clone(&self.rooms))))
     }
 }
 

@@ -20,10 +20,14 @@ pub(crate) fn saturate(frequency: f32, k1: f32) -> f32 {
     frequency / (k1 + frequency)
 }
 
-/// How much a term says that `having` of `tools` tools have (inverse document frequency). Positive.
+/// How fast the worth of a word grows with its rarity: its power. A catalogue's rarest words are often values or
+/// chatter, and what one asks to be done is said by its commonest.
+const RARITY: f32 = 0.75;
+
+/// How much a term says that `having` of `tools` tools have (inverse document frequency, flattened). Positive.
 pub(crate) fn rarity(having: u32, tools: u32) -> f32 {
     let (having, tools) = (having as f32, tools as f32 + BACKGROUND_TOOLS);
-    (1.0 + (tools - having + 0.5) / (having + 0.5)).ln()
+    (1.0 + (tools - having + 0.5) / (having + 0.5)).ln().powf(RARITY)
 }
 
 #[cfg(test)]

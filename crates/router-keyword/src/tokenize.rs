@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::LazyLock;
 
 use frostem::{Algorithm, Stemmer};
-use rustc_hash::{FxBuildHasher, FxHashMap, FxHasher};
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet, FxHasher};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -83,12 +83,34 @@ pub(crate) enum Joining {
 pub(crate) struct Tokenizer {
     stemmer: Stemmer,
     remembered: FxHashMap<Box<str>, (Term, Kind)>,
+    /// The words met so far, where they are kept.
+    words: Option<FxHashSet<Box<str>>>,
     word: String,
 }
 
 impl Tokenizer {
     pub(crate) fn new() -> Self {
-        Self { stemmer: Stemmer::new(Algorithm::English), remembered: FxHashMap::default(), word: String::new() }
+        Self {
+            stemmer: Stemmer::new(Algorithm::English),
+            remembered: FxHashMap::default(),
+            words: None,
+            word: String::new(),
+        }
+    }
+
+    /// One that keeps the words that it meets.
+    pub(crate) fn with_words() -> Self {
+        Self { words: Some(FxHashSet::default()), ..Self::new() }
+    }
+
+    /// The words met so far, folded: none where they are not kept.
+    pub(crate) fn words(&self) -> Option<&FxHashSet<Box<str>>> {
+        self.words.as_ref()
+    }
+
+    /// The term of one word as it is written in a text.
+    pub(crate) fn word(&mut self, word: &str) -> Term {
+        self.term(word).0
     }
 
     /// Hands the terms of `text` to `emit`. A joined term may come more than once.
@@ -111,6 +133,9 @@ impl Tokenizer {
             fold(&text[start..end], &mut word);
             identifier.push(&word, start, end);
             let (term, kind) = self.term(&word);
+            if let Some(words) = self.words.as_mut().filter(|words| kind == Kind::Word && !words.contains(&*word)) {
+                words.insert(word.as_str().into());
+            }
             emit(Token { term, kind, start, end });
             if joining == Joining::Neighbours {
                 whole.push(&word, start, end);
@@ -248,7 +273,7 @@ fn spaceless(run: &str, offset: usize, emit: &mut dyn FnMut(Token)) {
 
 /// Writes `piece` to `word` in the one spelling that is compared: lower case, compatibility forms resolved,
 /// without diacritics on Latin and Greek letters, at most [`MAX_WORD`] bytes.
-fn fold(piece: &str, word: &mut String) {
+pub(crate) fn fold(piece: &str, word: &mut String) {
     word.clear();
     if piece.is_ascii() {
         word.push_str(piece);

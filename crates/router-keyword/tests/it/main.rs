@@ -2,5 +2,6 @@
 
 mod catalogue;
 mod conformance;
+mod languages;
 mod ranking;
 mod sharing;

@@ -24,6 +24,13 @@ async fn the_first_match_and_its_reason() {
         ("key vault", "keyVaultStatus", "name: key, vault"),
         ("keyvault", "keyVaultStatus", "name: keyvault"),
         ("读取一个文件", "读取文件", "name: 读取, 文件"),
+        (
+            "kuberntes namesapce",
+            "pods_list",
+            "server: kubernetes (for kuberntes); description: namespace (for namesapce)",
+        ),
+        ("delte pods", "pods_delete", "name: delete (for delte), pods"),
+        ("merge the PR", "merge_pull_request", "name: merge, pull_request (for PR)"),
         ("issue\n\tcreating", "create_issue", "name: issue, creating"),
     ] {
         let found = rank(&*index, query).await;
@@ -40,6 +47,50 @@ async fn a_tools_exact_name_scores_about_one() {
         let found = rank(&*index, query).await;
         assert!(found[0].score > 0.9, "{query}: {}", found[0].score);
         assert!(found.get(1).is_none_or(|second| second.score < found[0].score), "{query}");
+    }
+}
+
+/// A tool that is all one clause is about goes before one that has as many words of the request, from here and there.
+#[tokio::test]
+async fn each_clause_finds_its_tool() {
+    let tools = [
+        tool("t1", "Red apple, blue river", &[]),
+        tool("t2", "Red apple, wooden garden", &[]),
+        tool("t3", "Blue river, stony bridge", &[]),
+        tool("t4", "Wooden garden, stony bridge", &[]),
+    ];
+    let servers = [server("s", "", &tools)];
+    let index = index(&servers).await;
+    for query in [
+        "Show a red apple in a wooden garden. Then draw the blue river with its stony bridge.",
+        "red apple of a wooden garden and compare the blue river of a stony bridge",
+    ] {
+        let found = rank(&*index, query).await;
+        let names: Vec<String> = found.iter().map(|found| name(&servers, found)).collect();
+        assert_eq!(names, ["t2", "t3", "t1", "t4"], "{query}");
+    }
+    let found = rank(&*index, "red apple wooden garden blue river stony bridge").await;
+    assert_eq!(name(&servers, &found[0]), "t1");
+}
+
+/// A tool that says every word gains nothing by it, nor by saying them often.
+#[tokio::test]
+async fn stuffing_a_description_does_not_win() {
+    let mut servers = servers();
+    let words = "create issue open ticket merge pull request list pods delete time zone search code kubernetes github get \
+                 send email weather file read write update user ";
+    let all = words.repeat(16 * 1024 / words.len());
+    servers.push(server("stuffed", words, &[tool("best", &all, &[("query", words)]), tool("other", words, &[])]));
+    let index = index(&servers).await;
+    for (query, expected) in [
+        ("create an issue", "create_issue"),
+        ("list pods", "pods_list"),
+        ("delete a pod", "pods_delete"),
+        ("merge pull request", "merge_pull_request"),
+        ("what is the time in this time zone", "get_current_time"),
+    ] {
+        let found = rank(&*index, query).await;
+        assert_eq!(name(&servers, &found[0]), expected, "{query}: {found:?}");
     }
 }
 

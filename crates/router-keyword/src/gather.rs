@@ -1,0 +1,101 @@
+//! The terms of a query → the sums of the tools.
+
+use crate::query::WantedTerm;
+use crate::segment::Posting;
+
+/// How much its best clause adds to a tool's sum over the whole query.
+const CLAUSE: f32 = 0.6;
+
+/// Room for the sums of one query. Everything is 0 while nobody uses it.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// For each tool, its sum over the whole query; after [`Room::gather`] its final one.
+    pub(crate) sums: Vec<f32>,
+    /// For each tool, its best sum over one clause.
+    best: Vec<f32>,
+    /// For each tool, its sum over the clause at hand.
+    clause: Vec<f32>,
+    /// For each tool, the best of the terms that say the same.
+    same: Vec<f32>,
+}
+
+impl Room {
+    /// Makes room for so many tools.
+    pub(crate) fn reserve(&mut self, tools: usize) {
+        if self.sums.len() < tools {
+            for sums in [&mut self.sums, &mut self.best, &mut self.clause, &mut self.same] {
+                sums.resize(tools, 0.0);
+            }
+        }
+    }
+
+    /// Adds up what `terms`, which stand in `clauses` clauses, are worth to each tool. Of terms that say the same
+    /// thing only the one that is worth most counts: a tool that fetches, gets *and* reads is no better than one that gets.
+    pub(crate) fn gather<'p>(
+        &mut self,
+        terms: &[WantedTerm],
+        clauses: usize,
+        postings: impl Fn(&WantedTerm) -> &'p [Posting],
+    ) {
+        for clause in 0..clauses.max(1) {
+            let bit = 1 << clause;
+            let in_clause = || terms.chunk_by(|a, b| a.group == b.group).filter(|same| same[0].clauses & bit != 0);
+            for same in in_clause() {
+                // What stands in two clauses counts once in the whole.
+                let is_first = same[0].clauses & (bit - 1) == 0;
+                self.add(same, clauses > 1, is_first, &postings);
+            }
+            if clauses > 1 {
+                for posting in in_clause().flatten().flat_map(&postings) {
+                    let at = posting.tool as usize;
+                    self.best[at] = self.best[at].max(std::mem::take(&mut self.clause[at]));
+                }
+            }
+        }
+        if clauses > 1 {
+            for posting in terms.iter().flat_map(postings) {
+                // Over the whole again, so that a query that says one thing in two sentences scores as in one.
+                let at = posting.tool as usize;
+                let best = std::mem::take(&mut self.best[at]);
+                if best > 0.0 {
+                    self.sums[at] = (self.sums[at] + CLAUSE * best) / (1.0 + CLAUSE);
+                }
+            }
+        }
+    }
+
+    /// Adds what `same`, terms that say the same, are worth: to the clause, to the whole.
+    fn add<'p>(
+        &mut self,
+        same: &[WantedTerm],
+        to_clause: bool,
+        to_whole: bool,
+        postings: &impl Fn(&WantedTerm) -> &'p [Posting],
+    ) {
+        let add = |at: usize, worth: f32, clause: &mut [f32], sums: &mut [f32]| {
+            if to_clause {
+                clause[at] += worth;
+            }
+            if to_whole {
+                sums[at] += worth;
+            }
+        };
+        if let [alone] = same {
+            for posting in postings(alone) {
+                add(posting.tool as usize, alone.weight * posting.strength, &mut self.clause, &mut self.sums);
+            }
+            return;
+        }
+        for term in same {
+            for posting in postings(term) {
+                let best = &mut self.same[posting.tool as usize];
+                *best = best.max(term.weight * posting.strength);
+            }
+        }
+        for posting in same.iter().flat_map(postings) {
+            let at = posting.tool as usize;
+            let worth = std::mem::take(&mut self.same[at]);
+            add(at, worth, &mut self.clause, &mut self.sums);
+        }
+    }
+}
