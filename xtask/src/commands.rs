@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::workspace::Workspace;
-use crate::{conformance, demo, peers, suite, tidy};
+use crate::{conformance, demo, eval_routing, peers, suite, tidy};
 
 const HELP: &str = "\
 The project's own tasks.
@@ -20,6 +20,14 @@ The project's own tasks.
       --era ERA                    what that upstream speaks: both (default), legacy or modern
       --direct                     no gateway: judges what it is tested with
       --scenario NAME              only this one, with all that the suite says; other ARGS go to the suite
+  cargo xtask eval-routing [ARGS…] how well and how fast routers find tools; without ARGS every router on every set
+      --data DIR                   a folder with sets of requests (else ROUTING_DATA, ../shared/data/routing/dev
+                                   or, where neither is there, the sample)
+      --router NAME                only this router
+      --json FILE                  the figures as JSON; - is standard output
+      --calibration                whether scores can be believed, and what becomes of requests that no tool answers
+      --check, --record            fails where a router is worse than recorded; records what was measured
+      --help                       all there is
   cargo xtask peers                only sets up those servers, in target/peers, and prints where
   cargo xtask tidy [--fix]         checks the house rules; --fix writes what is generated
   cargo xtask help                 this text
@@ -37,6 +45,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         ["demo", "--once"] => demo::run(&Workspace::load()?, demo::After::Stop),
         ["test", rest @ ..] => suite::run(&Workspace::load()?, rest),
         ["conformance", rest @ ..] => conformance::run(&Workspace::load()?, &conformance::Options::parse(rest)?),
+        ["eval-routing", rest @ ..] => eval_routing::run(rest),
         ["peers"] => {
             let peers = peers::set_up(&Workspace::load()?)?;
             println!("{}", peers.folder.display());

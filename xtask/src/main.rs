@@ -7,6 +7,7 @@
 mod commands;
 mod conformance;
 mod demo;
+mod eval_routing;
 mod peers;
 mod process;
 mod service;

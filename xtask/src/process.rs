@@ -64,7 +64,8 @@ fn is_executable(path: &Path) -> bool {
     path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
-fn failed_to_start(command: &Command, error: &std::io::Error) -> String {
+/// What to say of a command that did not start.
+pub fn failed_to_start(command: &Command, error: &std::io::Error) -> String {
     format!("`{}` did not start: {error}", shown(command))
 }
 

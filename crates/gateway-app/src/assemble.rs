@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Gateway, GatewayBuilder, Layer, Result, ServerSpec};
+use gateway_core::{Gateway, GatewayBuilder, Layer, Result, Router, ServerSpec};
 use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandle, MetricsLayer, RetryLayer};
 use router_keyword::KeywordRouter;
 use session_store_memory::MemoryStore;
@@ -12,6 +12,7 @@ use transport_sse::{SseConfig, SseTransport};
 use transport_stdio::StdioTransport;
 
 use crate::config::Settings;
+use crate::learning::Learning;
 
 /// The transports that every gateway here has, by their names.
 pub(crate) const TRANSPORTS: [&str; 3] = ["stdio", "http", "sse"];
@@ -23,6 +24,8 @@ pub(crate) struct Assembly {
     pub(crate) metrics: MetricsHandle,
     /// What starts its child processes.
     pub(crate) stdio: Arc<StdioTransport>,
+    /// What it learns from use.
+    pub(crate) learning: Learning,
 }
 
 /// Puts the gateway of `settings` together and starts it. Must be called in a tokio runtime.
@@ -32,8 +35,10 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
     let sse = Arc::new(SseTransport::new(SseConfig::default()));
     // Most configurations do not say which of the two a URL is for.
     let http = HttpTransport::new(settings.http.clone()).with_fallback(Arc::<SseTransport>::clone(&sse));
+    let router: Arc<dyn Router> = Arc::new(KeywordRouter::new(settings.search.clone()));
+    let learning = Learning::of(settings)?;
     let builder = GatewayBuilder::new(
-        Arc::new(KeywordRouter::new(settings.search.clone())),
+        learning.round(router),
         Arc::new(MemoryStore::new()),
         Arc::new(ApiKeyAuth::new(settings.api_key.clone())),
     )
@@ -55,7 +60,8 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
         // Last: each attempt has the server's whole time.
         Arc::new(DeadlineLayer::new()),
     ];
-    let gateway = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer).start()?;
+    let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
+    let gateway = learning.listen(builder).start()?;
     metrics.watch(&gateway);
-    Ok(Assembly { gateway, metrics, stdio })
+    Ok(Assembly { gateway, metrics, stdio, learning })
 }

@@ -5,6 +5,7 @@ mod assemble;
 mod config;
 mod demo;
 mod failure;
+mod learning;
 mod listeners;
 mod logging;
 mod mcp;

@@ -60,7 +60,8 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         Doors::Stdio => None,
         Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
     };
-    let Assembly { gateway, metrics, stdio } = assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
+    let Assembly { gateway, metrics, stdio, learning } =
+        assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
     report(&loaded);
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
     let stop = CancellationToken::new();
@@ -85,6 +86,7 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     let served = tokio::select! {
         served = &mut serving => Some(served),
         () = follow(&loaded, &gateway) => None,
+        () = learning.tend() => None,
         signal = signals.next() => {
             tracing::info!("{signal}: stopping; calls under way have up to {} ms", settings.grace.as_millis());
             None
@@ -97,6 +99,8 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
             None => serving.await,
         };
         gateway.shutdown().await;
+        // Calls that were still under way have taught something, too.
+        learning.save().await;
         if timeout(LAST_CHILDREN, stdio.drained()).await.is_err() {
             tracing::warn!("some child processes have not ended yet; they get SIGKILL with the gateway");
         }

@@ -23,6 +23,8 @@ pub enum Layer {
     Client,
     /// The suites: for tests, so they know what is tested against.
     Testkit,
+    /// Programs that measure parts of the gateway.
+    Tool,
     /// Programs for people to read and try.
     Example,
     /// The project's own tasks: they must work when nothing else does.
@@ -42,6 +44,7 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("crates", "gateway-app") => Some(Layer::App),
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
+        ("crates", "eval-routing") => Some(Layer::Tool),
         ("crates", "gateway-layers") => Some(Layer::Leaf),
         ("crates", name) => {
             const LEAVES: [&str; 6] = ["transport-", "router-", "session-store-", "queue-", "auth-", "config-"];
@@ -61,7 +64,7 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
     match (from.0, to.0) {
         // Some examples are libraries, for what several others share.
         (Layer::Example, Layer::Example) => None,
-        (_, Layer::Xtask | Layer::Example | Layer::Binary) => Some("nothing depends on a program"),
+        (_, Layer::Xtask | Layer::Example | Layer::Binary | Layer::Tool) => Some("nothing depends on a program"),
         (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
         (Layer::Example, _) => None,
         (_, Layer::Testkit) => Some("the testkit belongs in [dev-dependencies]"),
@@ -69,6 +72,8 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (_, Layer::Client) => Some("the gateway does not talk to itself over HTTP"),
         // Its fake gateway is put together from real leaves.
         (Layer::Testkit, Layer::Core | Layer::Wire | Layer::Leaf) => None,
+        (Layer::Tool, Layer::Core | Layer::Leaf) => None,
+        (Layer::Tool, _) => Some("a tool measures leaves through the contracts, and knows no door or app"),
         (Layer::Testkit, _) => Some("the testkit serves doors and the app, so it knows neither"),
         (Layer::Core, _) => Some("the core knows no other crate"),
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
@@ -118,6 +123,8 @@ mod tests {
             ("gateway-testkit", "gateway-core", true),
             ("gateway-testkit", "mcp-wire", true),
             ("gateway-testkit", "router-keyword", true),
+            ("eval-routing", "gateway-core", true),
+            ("eval-routing", "router-keyword", true),
             ("embed", "router-keyword", true),
             ("embed", "gateway-client", true),
             ("embed", "chat-model", true),
@@ -145,6 +152,14 @@ mod tests {
             ("gateway-testkit", "serve-rest", false),
             ("gateway-app", "embed", false),
             ("gateway-client", "chat-model", false),
+            ("eval-routing", "gateway-testkit", false),
+            ("eval-routing", "serve-rest", false),
+            ("eval-routing", "gateway-app", false),
+            ("eval-routing", "mcp-wire", false),
+            ("router-keyword", "eval-routing", false),
+            ("gateway-app", "eval-routing", false),
+            ("embed", "eval-routing", false),
+            ("xtask", "eval-routing", false),
             ("xtask", "gateway-core", false),
         ];
         for (from, to, allowed) in cases {

@@ -43,6 +43,7 @@ fn title(layer: Layer) -> &'static str {
         Layer::Binary => "binary",
         Layer::Client => "client",
         Layer::Testkit => "tests",
+        Layer::Tool => "measuring",
         Layer::Example => "example",
         Layer::Xtask => "tasks",
     }

@@ -11,6 +11,7 @@ mod documented;
 mod faults;
 mod gateway;
 mod http;
+mod learning;
 mod mcp_client;
 mod peers;
 mod processes;

@@ -81,6 +81,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         http: http(reader),
         resilience: resilience(reader),
         search: search(reader),
+        learn: reader.flag("search.learn", false),
         log: log(reader),
         data_dir: reader.path("data.dir"),
     }

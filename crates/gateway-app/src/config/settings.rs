@@ -50,9 +50,11 @@ pub struct Settings {
     pub resilience: ResilienceSettings,
     /// Search.
     pub search: KeywordConfig,
+    /// Whether it is remembered which tools were run after which searches.
+    pub learn: bool,
     /// Logging.
     pub log: LogSettings,
-    /// Where the gateway may keep data between runs. Nothing is kept yet.
+    /// Where the gateway may keep data between runs: what it learns from use.
     pub data_dir: Option<PathBuf>,
 }
 

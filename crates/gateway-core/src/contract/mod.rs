@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod clauses;
+pub mod feedback;
 pub mod invoke;
 pub mod request;
 pub mod router;

@@ -11,9 +11,11 @@ use tokio_util::task::TaskTracker;
 use super::dispatch::Dispatch;
 use super::fleet::Fleet;
 use super::gateway::Engine;
+use super::recent::RecentSearches;
 use super::sessions::Sessions;
 use crate::{
-    Auth, Error, ErrorKind, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore, Transport,
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore,
+    Transport,
 };
 
 /// How often expired sessions are looked for.
@@ -94,6 +96,7 @@ pub struct GatewayBuilder {
     router: Arc<dyn Router>,
     store: Arc<dyn SessionStore>,
     auth: Arc<dyn Auth>,
+    feedback: Option<Arc<dyn Feedback>>,
 }
 
 impl GatewayBuilder {
@@ -107,6 +110,7 @@ impl GatewayBuilder {
             router,
             store,
             auth,
+            feedback: None,
         }
     }
 
@@ -138,6 +142,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// With somebody who hears which tools were run after which searches. Only then does the engine remember searches,
+    /// a few of each caller and for minutes.
+    #[must_use]
+    pub fn with_feedback(mut self, feedback: Arc<dyn Feedback>) -> Self {
+        self.feedback = Some(feedback);
+        self
+    }
+
     /// Starts the gateway: its reaper, and the connections of the default session in the background.
     /// Must be called in a tokio runtime.
     ///
@@ -160,6 +172,7 @@ impl GatewayBuilder {
             router: self.router,
             auth: self.auth,
             pipeline,
+            recent: self.feedback.map(RecentSearches::new),
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));

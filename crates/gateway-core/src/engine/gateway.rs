@@ -11,6 +11,7 @@ use super::catalogue::{Catalogue, excerpt};
 use super::change;
 use super::find::{find_tool, wake_unlisted};
 use super::fleet::Fleet;
+use super::recent::RecentSearches;
 use super::session::{View, describe};
 use super::sessions::Sessions;
 use crate::{
@@ -39,6 +40,8 @@ pub(super) struct Engine {
     pub(super) router: Arc<dyn Router>,
     pub(super) auth: Arc<dyn Auth>,
     pub(super) pipeline: Arc<dyn Invoke>,
+    /// Only where somebody learns from use.
+    pub(super) recent: Option<RecentSearches>,
     /// Changes under way, and the reaper.
     pub(super) tasks: TaskTracker,
 }
@@ -113,7 +116,7 @@ impl Gateway {
                 Query { text: &request.query, limit: request.limit, min_score: request.min_score, visible: &visible };
             let ranking = index.rank(&query).await?;
             let took = begun.elapsed();
-            let matches = ranking
+            let matches: Vec<_> = ranking
                 .matches
                 .into_iter()
                 .filter_map(|found| {
@@ -121,6 +124,9 @@ impl Gateway {
                     Some(FoundTool { tool, score: found.score, reasoning: found.reasoning })
                 })
                 .collect();
+            if let Some(recent) = &self.engine.recent {
+                recent.searched(context, &request.query, &matches);
+            }
             let router = ranking.answered_by.map_or_else(|| self.engine.router.name().to_owned(), Cow::into_owned);
             Ok(SearchReply { router, took, matches })
         })
@@ -154,7 +160,12 @@ impl Gateway {
             };
             let result = self.invoke(context, &call).await?;
             let era = call.server.era();
-            Ok(ToolReply { server: entry.server, server_uuid: entry.server_uuid, tool: entry.tool, result, era })
+            let ToolEntry { server, server_uuid, tool, .. } = entry;
+            let reply = ToolReply { server, server_uuid, tool, result, era };
+            if let Some(recent) = &self.engine.recent {
+                recent.called(context, &reply);
+            }
+            Ok(reply)
         })
         .await
     }

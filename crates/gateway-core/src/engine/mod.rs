@@ -16,6 +16,7 @@ mod messages;
 mod names;
 mod naming;
 mod offers;
+mod recent;
 mod server;
 mod session;
 mod session_events;

@@ -4,6 +4,7 @@ mod calls;
 mod catalogue;
 mod connections;
 mod endings;
+mod feedback;
 mod offers;
 mod replicas;
 mod sessions;
