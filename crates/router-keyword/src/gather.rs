@@ -31,11 +31,11 @@ impl Room {
 
     /// Adds up what `terms`, which stand in `clauses` clauses, are worth to each tool. Of terms that say the same
     /// thing only the one that is worth most counts: a tool that fetches, gets *and* reads is no better than one that gets.
-    pub(crate) fn gather<'p>(
+    pub(crate) fn gather<P: Iterator<Item = Posting>>(
         &mut self,
         terms: &[WantedTerm],
         clauses: usize,
-        postings: impl Fn(&WantedTerm) -> &'p [Posting],
+        postings: impl Fn(&WantedTerm) -> P,
     ) {
         for clause in 0..clauses.max(1) {
             let bit = 1 << clause;
@@ -65,12 +65,12 @@ impl Room {
     }
 
     /// Adds what `same`, terms that say the same, are worth: to the clause, to the whole.
-    fn add<'p>(
+    fn add<P: Iterator<Item = Posting>>(
         &mut self,
         same: &[WantedTerm],
         to_clause: bool,
         to_whole: bool,
-        postings: &impl Fn(&WantedTerm) -> &'p [Posting],
+        postings: &impl Fn(&WantedTerm) -> P,
     ) {
         let add = |at: usize, worth: f32, clause: &mut [f32], sums: &mut [f32]| {
             if to_clause {

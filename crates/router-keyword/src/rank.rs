@@ -118,7 +118,7 @@ impl Catalogue {
         rooms: &Rooms,
     ) -> Vec<Scored> {
         let mut room = rooms.take(self.tools() as usize);
-        room.gather(&wanted.terms, wanted.clauses, |term| self.dictionary.postings(term.entry));
+        room.gather(&wanted.terms, wanted.clauses, |term| self.dictionary.postings(term.entry).iter().copied());
         let mut best = Best { limit, heap: BinaryHeap::new() };
         for (server, span) in (0..).zip(self.offsets.windows(2)) {
             let sums = &mut room.sums[span[0] as usize..span[1] as usize];
