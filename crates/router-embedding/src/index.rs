@@ -18,13 +18,19 @@ use crate::segment::{Catalogue, Near};
 /// The index of an [`EmbeddingRouter`](crate::EmbeddingRouter).
 pub(crate) struct EmbeddingIndex {
     embedder: Arc<dyn Embedder>,
+    floor: f32,
     servers: Box<[Arc<ServerTools>]>,
     catalogue: Catalogue,
 }
 
 impl EmbeddingIndex {
-    pub(crate) fn new(embedder: Arc<dyn Embedder>, servers: &[Arc<ServerTools>], catalogue: Catalogue) -> Self {
-        Self { embedder, servers: servers.into(), catalogue }
+    pub(crate) fn new(
+        embedder: Arc<dyn Embedder>,
+        floor: f32,
+        servers: &[Arc<ServerTools>],
+        catalogue: Catalogue,
+    ) -> Self {
+        Self { embedder, floor, servers: servers.into(), catalogue }
     }
 
     fn matches(&self, query: &Query<'_>, probes: &Probes) -> Vec<Match> {
@@ -33,7 +39,7 @@ impl EmbeddingIndex {
         let calibration = self.embedder.calibration();
         let usual = Usual::new(calibration, near.iter().map(|near| near.cosine));
         // Not a number counts as no limit.
-        let floor = calibration.floor.max(query.min_score);
+        let floor = self.floor.max(query.min_score);
         let mut best = Best { limit: query.limit, heap: BinaryHeap::new() };
         for near in near {
             best.offer(near, query.visible);
