@@ -82,7 +82,7 @@ mod tests {
         let found = |(tool, score): &(u32, f32)| Match {
             tool: ToolRef { server: 0, tool: *tool },
             score: *score,
-            reasoning: "x".to_owned(),
+            reasoning: "x".into(),
         };
         scores.iter().map(found).collect()
     }

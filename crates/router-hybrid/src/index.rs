@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use gateway_core::{Index, Match, Query, Ranking, Result, ServerTools, ToolRef, clauses};
+use gateway_core::{Index, Match, Query, Ranking, Reasoning, Result, ServerTools, ToolRef, clauses};
 
 use crate::calibrate::Calibration;
 use crate::config::HybridConfig;
@@ -111,7 +111,8 @@ impl fmt::Debug for HybridIndex {
 }
 
 /// Why `tool` was found, by each part that did.
-fn reasons(tool: ToolRef, answers: &Answers<'_>) -> String {
+fn reasons(tool: ToolRef, answers: &Answers<'_>) -> Reasoning {
     let found = answers.found.iter().filter_map(|(_, matches)| matches.iter().find(|found| found.tool == tool));
-    found.map(|found| found.reasoning.as_str()).collect::<Vec<_>>().join("; ")
+    let reasons: Vec<Reasoning> = found.map(|found| found.reasoning.clone()).collect();
+    Reasoning::when_read(move || reasons.iter().map(|reason| &**reason).collect::<Vec<_>>().join("; "))
 }
