@@ -1,6 +1,6 @@
 """Stage 2: a request's vector is drawn to that of the tool it means and pushed from those of all others in its batch.
 
-Stage 1's goal stays part of the loss: without it the table forgets words that API descriptions seldom have.
+Stage 1's goal stays part of the loss, so that words that API descriptions seldom have keep their vectors.
 """
 
 import collections
