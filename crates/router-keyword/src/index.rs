@@ -52,6 +52,7 @@ impl fmt::Debug for KeywordIndex {
         f.debug_struct("KeywordIndex")
             .field("servers", &self.catalogue.servers())
             .field("tools", &self.catalogue.tools())
+            .field("bytes", &self.catalogue.dictionary().bytes())
             .finish_non_exhaustive()
     }
 }

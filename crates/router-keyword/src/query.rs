@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use crate::calibrate::Demand;
 use crate::config::KeywordConfig;
-use crate::dictionary::{Dictionary, Entry};
+use crate::dictionary::Dictionary;
 use crate::fields::bounded;
 use crate::related::related;
 use crate::score::rarity;
@@ -30,8 +30,6 @@ pub(crate) struct Wanted {
 pub(crate) struct WantedTerm {
     /// The term.
     pub(crate) term: Term,
-    /// Where the tools that have it are found.
-    pub(crate) entry: Entry,
     /// How the query says it.
     pub(crate) said: Said,
     /// What the term is worth to a tool of strength 1.
@@ -111,10 +109,9 @@ impl Reader<'_> {
 
     /// Adds a term, where any tool has it. Says what it is worth.
     fn add(&mut self, term: Term, said: Said, factor: f32, token: &Token) -> Option<f32> {
-        let entry = self.dictionary.find(term)?;
-        let having = self.dictionary.postings(entry).len() as u32;
+        let having = Some(self.dictionary.having(term)).filter(|having| *having > 0)?;
         let weight = factor * rarity(having, self.tools);
-        self.terms.push(WantedTerm { term, entry, said, weight, start: token.start, end: token.end });
+        self.terms.push(WantedTerm { term, said, weight, start: token.start, end: token.end });
         Some(weight)
     }
 }

@@ -151,8 +151,7 @@ fn sentence(chance: &mut Chance, subject: &[usize], words: Range<usize>) -> Stri
 
 /// The word at a place of the vocabulary, the commonest first.
 fn word(place: usize) -> String {
-    const BEGIN: [&str; 16] =
-        ["b", "k", "d", "f", "gr", "h", "l", "m", "n", "p", "r", "st", "t", "v", "w", "tr"];
+    const BEGIN: [&str; 16] = ["b", "k", "d", "f", "gr", "h", "l", "m", "n", "p", "r", "st", "t", "v", "w", "tr"];
     const MIDDLE: [&str; 8] = ["a", "e", "i", "o", "u", "ai", "ou", "ea"];
     if let Some(common) = COMMON.get(place) {
         return (*common).to_owned();
