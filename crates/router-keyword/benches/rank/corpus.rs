@@ -127,7 +127,7 @@ fn tool(chance: &mut Chance, subject: &[usize], number: usize) -> RawJson {
         properties.insert(name, json!({ "type": "string", "description": sentence(chance, subject, 3..12) }));
     }
     let declared = json!({
-        "name": if number % 2 == 0 { format!("{verb}_{noun}_{number}") } else { format!("{verb}_{noun}_{other}{number}") },
+        "name": if number.is_multiple_of(2) { format!("{verb}_{noun}_{number}") } else { format!("{verb}_{noun}_{other}{number}") },
         "description": sentence(chance, subject, 10..30),
         "inputSchema": { "type": "object", "properties": properties },
     });
