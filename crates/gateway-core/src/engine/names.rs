@@ -40,6 +40,8 @@ impl From<Place> for ToolRef {
 pub(super) struct NameSheet {
     server: Arc<str>,
     items: Box<[ItemNames]>,
+    /// Apart from the names: a table is made of these, and hardly looks at a name.
+    hashes: Box<[ItemHashes]>,
 }
 
 #[derive(Debug)]
@@ -48,26 +50,30 @@ struct ItemNames {
     own: Box<str>,
     plain: Arc<str>,
     full: Arc<str>,
-    own_hash: u64,
-    plain_hash: u64,
-    full_hash: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ItemHashes {
+    own: u64,
+    plain: u64,
+    full: u64,
 }
 
 impl NameSheet {
     /// Of a server and what it calls its things.
     pub(super) fn new<'a>(server: &str, items: impl Iterator<Item = &'a str>) -> Self {
-        let names = |own: &str| {
-            let (plain, full) = (naming::plain(server, own), naming::qualified(server, own));
-            ItemNames {
-                own_hash: HASHES.hash_one(own),
-                plain_hash: HASHES.hash_one(plain.as_str()),
-                full_hash: HASHES.hash_one(full.as_str()),
-                own: own.into(),
-                plain: plain.into(),
-                full: full.into(),
-            }
+        let names = |own: &str| ItemNames {
+            own: own.into(),
+            plain: naming::plain(server, own).into(),
+            full: naming::qualified(server, own).into(),
         };
-        Self { server: server.into(), items: items.map(names).collect() }
+        let items: Box<[_]> = items.map(names).collect();
+        let hashes = |item: &ItemNames| ItemHashes {
+            own: HASHES.hash_one(&*item.own),
+            plain: HASHES.hash_one(&*item.plain),
+            full: HASHES.hash_one(&*item.full),
+        };
+        Self { server: server.into(), hashes: items.iter().map(hashes).collect(), items }
     }
 
     /// The server's name.
@@ -109,6 +115,10 @@ impl Same {
             Self::One(place) => slice::from_ref(place),
             Self::Several(places) => places,
         }
+    }
+
+    fn first(&self) -> Place {
+        *self.places().first().expect("what stands in the table was found once")
     }
 
     fn add(&mut self, place: Place) {
@@ -157,7 +167,7 @@ impl NameTable {
 
     /// The things that their servers call so.
     pub(super) fn called(&self, own: &str) -> &[Place] {
-        let found = self.by_own.find(HASHES.hash_one(own), |same| *own_name(&self.sheets, same).own == *own);
+        let found = self.by_own.find(HASHES.hash_one(own), |same| own_name(&self.sheets, same) == own);
         found.map_or(&[], Same::places)
     }
 
@@ -187,30 +197,29 @@ impl NameTable {
         };
         let form = self.claim(place, if is_plain { Form::Plain } else { Form::Full });
         // The full form always works, whatever the thing is shown as.
-        let item = self.item(place);
-        if form != Form::Full && self.entry(item.full_hash, &item.full).is_none() {
-            self.insert(item.full_hash, place, Form::Full);
+        let hash = hashes(&self.sheets, place).full;
+        if form != Form::Full && !self.is_taken(hash, place, Form::Full) {
+            self.insert(hash, place, Form::Full);
         }
         form
     }
 
     /// The things that their servers call as this one's does.
     fn same(&self, place: Place) -> &[Place] {
-        let ItemNames { own, own_hash, .. } = self.item(place);
-        let found = self.by_own.find(*own_hash, |same| own_name(&self.sheets, same).own == *own);
-        found.map_or(&[], Same::places)
+        let is_same = |same: &Same| own_name(&self.sheets, same) == &*self.item(place).own;
+        self.by_own.find(hashes(&self.sheets, place).own, is_same).map_or(&[], Same::places)
     }
 
     /// Gives a thing the name that it wants, or one made of it where another thing has that.
     fn claim(&mut self, place: Place, wanted: Form) -> Form {
-        let item = self.item(place);
-        let hash = if wanted == Form::Plain { item.plain_hash } else { item.full_hash };
-        let mut name = Arc::clone(self.name(place, wanted));
-        if self.entry(hash, &name).is_none() {
+        let ItemHashes { plain, full, .. } = *hashes(&self.sheets, place);
+        let hash = if wanted == Form::Plain { plain } else { full };
+        if !self.is_taken(hash, place, wanted) {
             self.insert(hash, place, wanted);
             return wanted;
         }
-        let mut round = 0;
+        let item = self.item(place);
+        let (mut name, mut round) = (Arc::clone(self.name(place, wanted)), 0);
         let hash = loop {
             name = naming::distinguished(&name, &self.sheets[place.server as usize].server, &item.own, round).into();
             let hash = HASHES.hash_one(&*name);
@@ -227,13 +236,19 @@ impl NameTable {
     fn insert(&mut self, hash: u64, place: Place, form: Form) {
         let (sheets, distinguished) = (&self.sheets, &self.distinguished);
         self.by_name.insert_unique(hash, (place, form), |(place, form)| {
-            let item = item(sheets, *place);
+            let hashes = hashes(sheets, *place);
             match form {
-                Form::Full => item.full_hash,
-                Form::Plain => item.plain_hash,
-                Form::Distinguished => HASHES.hash_one(&**distinguished.get(place).unwrap_or(&item.full)),
+                Form::Full => hashes.full,
+                Form::Plain => hashes.plain,
+                Form::Distinguished => distinguished.get(place).map_or(hashes.full, |name| HASHES.hash_one(&**name)),
             }
         });
+    }
+
+    /// Whether anything has the name that a thing would have in this form. `hash` is that name's.
+    fn is_taken(&self, hash: u64, place: Place, form: Form) -> bool {
+        let taken = |(other, its): &(Place, Form)| self.name(*other, *its) == self.name(place, form);
+        self.by_name.find(hash, taken).is_some()
     }
 }
 
@@ -241,10 +256,10 @@ impl NameTable {
 fn by_own(sheets: &[Arc<NameSheet>], total: usize) -> HashTable<Same> {
     let mut table = HashTable::with_capacity(total);
     for (server, sheet) in sheets.iter().enumerate() {
-        for (place, named) in sheet.items.iter().enumerate() {
+        for (place, own) in sheet.hashes.iter().map(|hashes| hashes.own).enumerate() {
             let place = Place::new(server, place);
-            let is_same = |same: &Same| own_name(sheets, same).own == named.own;
-            match table.entry(named.own_hash, is_same, |same| own_name(sheets, same).own_hash) {
+            let is_same = |same: &Same| own_name(sheets, same) == &*item(sheets, place).own;
+            match table.entry(own, is_same, |same| hashes(sheets, same.first()).own) {
                 Entry::Occupied(mut same) => same.get_mut().add(place),
                 Entry::Vacant(vacant) => drop(vacant.insert(Same::One(place))),
             }
@@ -257,7 +272,10 @@ fn item(sheets: &[Arc<NameSheet>], place: Place) -> &ItemNames {
     &sheets[place.server as usize].items[place.item as usize]
 }
 
-fn own_name<'a>(sheets: &'a [Arc<NameSheet>], same: &Same) -> &'a ItemNames {
-    let first = same.places().first().expect("only what was found once stands in the table");
-    item(sheets, *first)
+fn hashes(sheets: &[Arc<NameSheet>], place: Place) -> &ItemHashes {
+    &sheets[place.server as usize].hashes[place.item as usize]
+}
+
+fn own_name<'a>(sheets: &'a [Arc<NameSheet>], same: &Same) -> &'a str {
+    &item(sheets, same.first()).own
 }
