@@ -33,6 +33,38 @@ async fn what_was_indexed_before_makes_no_difference() {
     assert_eq!(name(&sets[3], &coffee[0]), "brew_coffee");
 }
 
+/// The same with so many tools that they stand in several blocks, each set following from the one before.
+#[tokio::test]
+async fn changes_among_thousands_of_tools_make_no_difference() {
+    let declare = |place: usize, edition: usize| {
+        let tools: Vec<_> = (0..20)
+            .map(|number| {
+                let seed = (place * 20 + number) * 31 + edition;
+                let name = format!("get_w{}_w{}", seed % 97, seed % 1_009);
+                tool(&format!("{name}_{number}"), &format!("Finds w{} of w{}", seed % 211, seed % 53), &[])
+            })
+            .collect();
+        server(&format!("server-{place}"), "", &tools)
+    };
+    let mut servers: Vec<_> = (0..300).map(|place| declare(place, 0)).collect();
+    let router = KeywordRouter::default();
+    let mut living = router.index(&servers).await.expect("it needs no service");
+    for step in 0..6 {
+        let place = step * 53 % servers.len();
+        match step % 3 {
+            0 => servers[place] = declare(place, step + 1),
+            1 => servers.insert(place, declare(1_000 + step, 0)),
+            _ => drop(servers.remove(place)),
+        }
+        living = router.index(&servers).await.expect("it needs no service");
+        let fresh = index(&servers).await;
+        for query in ["get w7", "finds w100 of w20", "w1008 w5 w6", "server 17", "nothing"] {
+            assert_eq!(rank(&*living, query).await, rank(&*fresh, query).await, "{step} {query}");
+        }
+    }
+    assert!(!rank(&*living, "finds w100 of w20").await.is_empty());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_ask_at_once_and_each_gets_its_answer() {
     let servers = servers();
