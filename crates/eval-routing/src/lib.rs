@@ -15,6 +15,7 @@
 //! | `calibration` | answers → whether their scores can be believed |
 //! | `report` | figures → tables and JSON |
 //! | `recorded` | figures → whether they have become worse |
+//! | `replay`, `users` | what learning from use is worth round a router |
 //! | `run` | all of it |
 
 mod bm25;
@@ -27,8 +28,10 @@ mod options;
 mod quality;
 mod recorded;
 mod registry;
+mod replay;
 mod report;
 mod run;
+mod users;
 
 pub use bm25::{Bm25Router, Reading};
 pub use calibration::{Calibration, First, calibrate};

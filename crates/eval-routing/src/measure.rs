@@ -74,13 +74,18 @@ impl Memory {
 }
 
 /// Makes an index of `router`, called `name`, over `catalogue`.
-pub(crate) async fn build(name: &str, router: &dyn Router, catalogue: &Catalogue, memory: Memory) -> Result<Built> {
-    let (before, start) = ((memory.0)(), Instant::now());
-    let index = router.index(&catalogue.servers).await.map_err(|source| Error::Router {
+pub(crate) async fn index(name: &str, router: &dyn Router, catalogue: &Catalogue) -> Result<Arc<dyn Index>> {
+    router.index(&catalogue.servers).await.map_err(|source| Error::Router {
         router: name.to_owned(),
         what: format!("index {} tools", catalogue.tools()),
         source,
-    })?;
+    })
+}
+
+/// The same, and takes down what it cost.
+pub(crate) async fn build(name: &str, router: &dyn Router, catalogue: &Catalogue, memory: Memory) -> Result<Built> {
+    let (before, start) = ((memory.0)(), Instant::now());
+    let index = index(name, router, catalogue).await?;
     let time = start.elapsed();
     Ok(Built { index, time, bytes: (memory.0)().saturating_sub(before) })
 }

@@ -31,6 +31,9 @@ pub struct Options {
     /// Measures the sample and the sets, and records the scores
     #[arg(long)]
     pub record: bool,
+    /// Tells what learning from use would be worth, in place of the other figures
+    #[arg(long, conflicts_with_all = ["json", "calibration", "check", "record"])]
+    pub replay: bool,
     /// The folder of a MiniLM model, for routers that need one
     #[arg(long, value_name = "DIR")]
     pub minilm: Option<PathBuf>,

@@ -13,6 +13,7 @@ use crate::measure::{Built, Measured, Memory, ask, build, measure_set};
 use crate::options::Options;
 use crate::recorded::Recorded;
 use crate::registry::{self, ENTRIES, Entry};
+use crate::replay::replay;
 use crate::report;
 
 /// The name of the set that comes with the repository.
@@ -44,6 +45,12 @@ pub async fn run(options: &Options, memory: Memory, out: &mut dyn Write) -> Resu
     let tables: &mut dyn Write = if to_stdout { &mut nowhere } else { &mut *out };
     if folder.is_none() && !recording {
         writeln!(tables, "only the sample is measured: --data or {VARIABLE} names a folder with more\n")?;
+    }
+    if options.replay {
+        for (entry, router) in routers(options, tables)? {
+            replay(entry.name, &router, &data, tables).await?;
+        }
+        return Ok(true);
     }
     let evaluation = Evaluation { data, irrelevant, memory };
     let mut measured = Vec::new();

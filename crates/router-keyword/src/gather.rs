@@ -1,7 +1,9 @@
 //! The terms of a query → the sums of the tools.
 
+use std::ops::Range;
+
+use crate::block::Posting;
 use crate::query::WantedTerm;
-use crate::segment::Posting;
 
 /// How much its best clause adds to a tool's sum over the whole query.
 const CLAUSE: f32 = 0.6;
@@ -9,41 +11,43 @@ const CLAUSE: f32 = 0.6;
 /// Room for the sums of one query. Everything is 0 while nobody uses it.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
-    /// For each tool, its sum over the whole query; after [`Room::gather`] its final one.
+    /// For each tool of the index, its sum over the whole query; after [`Room::gather`] its final one.
     pub(crate) sums: Vec<f32>,
-    /// For each tool, its best sum over one clause.
+    /// For each tool of a block, its best sum over one clause.
     best: Vec<f32>,
-    /// For each tool, its sum over the clause at hand.
+    /// For each tool of a block, its sum over the clause at hand.
     clause: Vec<f32>,
-    /// For each tool, the best of the terms that say the same.
+    /// For each tool of a block, the best of the terms that say the same.
     same: Vec<f32>,
 }
 
 impl Room {
     /// Makes room for so many tools.
     pub(crate) fn reserve(&mut self, tools: usize) {
-        if self.sums.len() < tools {
-            for sums in [&mut self.sums, &mut self.best, &mut self.clause, &mut self.same] {
-                sums.resize(tools, 0.0);
-            }
-        }
+        reserve(&mut self.sums, tools);
     }
 
-    /// Adds up what `terms`, which stand in `clauses` clauses, are worth to each tool. Of terms that say the same
+    /// Adds up what `terms`, which stand in `clauses` clauses, are worth to each tool of a block, whose places in the
+    /// index are `tools`; `postings` has those of the block. Of terms that say the same
     /// thing only the one that is worth most counts: a tool that fetches, gets *and* reads is no better than one that gets.
     pub(crate) fn gather<P: Iterator<Item = Posting>>(
         &mut self,
         terms: &[WantedTerm],
         clauses: usize,
+        tools: Range<usize>,
         postings: impl Fn(&WantedTerm) -> P,
     ) {
+        for sums in [&mut self.best, &mut self.clause, &mut self.same] {
+            reserve(sums, tools.len());
+        }
+        let first = tools.start;
         for clause in 0..clauses.max(1) {
             let bit = 1 << clause;
             let in_clause = || terms.chunk_by(|a, b| a.group == b.group).filter(|same| same[0].clauses & bit != 0);
             for same in in_clause() {
                 // What stands in two clauses counts once in the whole.
                 let is_first = same[0].clauses & (bit - 1) == 0;
-                self.add(same, clauses > 1, is_first, &postings);
+                self.add(same, clauses > 1, is_first.then_some(first), &postings);
             }
             if clauses > 1 {
                 for posting in in_clause().flatten().flat_map(&postings) {
@@ -58,26 +62,27 @@ impl Room {
                 let at = posting.tool as usize;
                 let best = std::mem::take(&mut self.best[at]);
                 if best > 0.0 {
-                    self.sums[at] = (self.sums[at] + CLAUSE * best) / (1.0 + CLAUSE);
+                    let sum = &mut self.sums[first + at];
+                    *sum = (*sum + CLAUSE * best) / (1.0 + CLAUSE);
                 }
             }
         }
     }
 
-    /// Adds what `same`, terms that say the same, are worth: to the clause, to the whole.
+    /// Adds what `same`, terms that say the same, are worth: to the clause, and to the sums that begin at a place.
     fn add<P: Iterator<Item = Posting>>(
         &mut self,
         same: &[WantedTerm],
         to_clause: bool,
-        to_whole: bool,
+        to_whole: Option<usize>,
         postings: &impl Fn(&WantedTerm) -> P,
     ) {
         let add = |at: usize, worth: f32, clause: &mut [f32], sums: &mut [f32]| {
             if to_clause {
                 clause[at] += worth;
             }
-            if to_whole {
-                sums[at] += worth;
+            if let Some(first) = to_whole {
+                sums[first + at] += worth;
             }
         };
         if let [alone] = same {
@@ -97,5 +102,11 @@ impl Room {
             let worth = std::mem::take(&mut self.same[at]);
             add(at, worth, &mut self.clause, &mut self.sums);
         }
+    }
+}
+
+fn reserve(sums: &mut Vec<f32>, tools: usize) {
+    if sums.len() < tools {
+        sums.resize(tools, 0.0);
     }
 }

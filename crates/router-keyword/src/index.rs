@@ -7,27 +7,21 @@ use async_trait::async_trait;
 use gateway_core::{Index, Match, Query, Ranking, Result};
 
 use crate::config::KeywordConfig;
+use crate::dictionary::Lookups;
 use crate::explain::explain;
 use crate::query::{Known, Wanted};
 use crate::rank::{Catalogue, Rooms};
-use crate::spelling::Spelling;
 
 /// The index of a [`KeywordRouter`](crate::KeywordRouter).
 pub(crate) struct KeywordIndex {
     config: Arc<KeywordConfig>,
     catalogue: Catalogue,
-    spelling: Arc<Spelling>,
     rooms: Arc<Rooms>,
 }
 
 impl KeywordIndex {
-    pub(crate) fn new(
-        config: Arc<KeywordConfig>,
-        catalogue: Catalogue,
-        spelling: Arc<Spelling>,
-        rooms: Arc<Rooms>,
-    ) -> Self {
-        Self { config, catalogue, spelling, rooms }
+    pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, rooms: Arc<Rooms>) -> Self {
+        Self { config, catalogue, rooms }
     }
 
     fn matches(&self, query: &Query<'_>) -> Vec<Match> {
@@ -35,10 +29,8 @@ impl KeywordIndex {
         if query.limit == 0 || catalogue.tools() == 0 {
             return Vec::new();
         }
-        let wanted = Wanted::new(
-            query.text,
-            &Known { tools: catalogue.tools(), dictionary: catalogue.dictionary(), spelling: &self.spelling, config },
-        );
+        let lookups = Lookups::new(catalogue.dictionary());
+        let wanted = Wanted::new(query.text, &Known { tools: catalogue.tools(), dictionary: &lookups, config });
         // Not a number counts as no limit.
         let floor = config.floor.max(query.min_score);
         let best = catalogue.best(&wanted, config.server_prior, query.limit, query.visible, &self.rooms);
@@ -62,6 +54,7 @@ impl fmt::Debug for KeywordIndex {
         f.debug_struct("KeywordIndex")
             .field("servers", &self.catalogue.servers())
             .field("tools", &self.catalogue.tools())
+            .field("bytes", &self.catalogue.dictionary().bytes())
             .finish_non_exhaustive()
     }
 }

@@ -8,8 +8,10 @@
 //! | `pieces` | a text → its words, identifiers split |
 //! | `tokenize` | a text → its terms: case and diacritics folded, English stemmed, neighbours joined |
 //! | `fields`, `schema` | a tool → its texts, each with the field it stands in |
-//! | `segment` | the tools of one server → an inverted list with one strength per term and tool |
-//! | `dictionary` | the segments of an index → one inverted list |
+//! | `segment` | tools of one server → an inverted list with one strength per term and tool, and their words |
+//! | `cut` | a list of servers → which of them stand together in one block |
+//! | `block` | inverted lists of neighbours → one |
+//! | `dictionary` | the blocks of an index → what is known of a term |
 //! | `query`, `related`, `spelling`, `translate` | a query → weighted terms |
 //! | `score` | the BM25F formulas |
 //! | `gather` | weighted terms → the sums of the tools |
@@ -35,8 +37,10 @@
 //! # }
 //! ```
 
+mod block;
 mod calibrate;
 mod config;
+mod cut;
 mod dictionary;
 mod explain;
 mod fields;

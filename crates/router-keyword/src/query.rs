@@ -5,12 +5,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::calibrate::Demand;
 use crate::config::KeywordConfig;
-use crate::dictionary::{Dictionary, Entry};
+use crate::dictionary::{Entry, Lookups};
 use crate::fields::bounded;
 use crate::pieces::is_spaceless;
 use crate::related::{Related, related};
 use crate::score::rarity;
-use crate::spelling::Spelling;
 use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer, fold};
 use crate::translate::{Foreign, foreign};
 
@@ -35,7 +34,9 @@ const QUESTION: f32 = 0.4;
 
 /// What a query asks of an index.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct Wanted<'a> {
+    /// Where its terms were looked up.
+    pub(crate) lookups: &'a Lookups<'a>,
     /// The terms that some tool has, those that say the same together.
     pub(crate) terms: Vec<WantedTerm>,
     /// How many clauses the query has.
@@ -51,16 +52,13 @@ pub(crate) struct Wanted {
 pub(crate) struct Known<'a> {
     /// How many tools the index has.
     pub(crate) tools: u32,
-    pub(crate) dictionary: &'a Dictionary,
-    pub(crate) spelling: &'a Spelling,
+    pub(crate) dictionary: &'a Lookups<'a>,
     pub(crate) config: &'a KeywordConfig,
 }
 
 /// A term of a query that some tool has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WantedTerm {
-    /// The term.
-    pub(crate) term: Term,
     /// Where the tools that have it are found.
     pub(crate) entry: Entry,
     /// How the query says it.
@@ -92,9 +90,9 @@ pub(crate) enum Said {
     Misspelt(usize),
 }
 
-impl Wanted {
+impl<'a> Wanted<'a> {
     /// Reads `text` as a query.
-    pub(crate) fn new(text: &str, known: &Known<'_>) -> Self {
+    pub(crate) fn new(text: &str, known: &Known<'a>) -> Self {
         let Known { tools, dictionary, config, .. } = *known;
         let text = bounded(text, MAX_TEXT);
         let mut tokens = Vec::new();
@@ -156,7 +154,13 @@ impl Wanted {
             terms.truncate(config.max_terms);
         }
         terms.sort_by_key(|term| term.group);
-        Self { terms, clauses: starts.len(), demand: Demand::new(rarities, rarity(1, tools)), spellings }
+        Self {
+            lookups: dictionary,
+            terms,
+            clauses: starts.len(),
+            demand: Demand::new(rarities, rarity(1, tools)),
+            spellings,
+        }
     }
 }
 
@@ -188,7 +192,7 @@ impl Reader<'_> {
         let entry = self.known.dictionary.find(token.term);
         let worth = factor * entry.map_or_else(|| rarity(0, self.known.tools), |entry| self.rarity(entry));
         if let Some(entry) = entry {
-            self.add(Found { term: token.term, entry, said, weight: worth }, token, group);
+            self.add(Found { entry, said, weight: worth }, token, group);
         }
         if said == Said::Plainly {
             self.rarities.push(worth);
@@ -201,7 +205,7 @@ impl Reader<'_> {
         if let Some(entry) = self.known.dictionary.find(other.term) {
             let certainty = if token.kind == Kind::Stop { QUESTION } else { 1.0 };
             let weight = certainty * self.known.config.related * self.rarity(entry).min(most.unwrap_or(f32::MAX));
-            self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, token, group);
+            self.add(Found { entry, said: Said::As(other.word), weight }, token, group);
         }
     }
 
@@ -216,7 +220,7 @@ impl Reader<'_> {
     ) {
         let mut folded = String::new();
         fold(word, &mut folded);
-        let similar = self.known.spelling.similar(&folded).into_iter();
+        let similar = self.known.dictionary.similar(&folded).into_iter();
         let known = similar.filter_map(|(mistakes, word)| {
             let term = tokenizer.word(word);
             Some((mistakes, word, term, self.known.dictionary.find(term)?))
@@ -228,12 +232,12 @@ impl Reader<'_> {
             self.spellings.push(word.into());
             if seen.insert(term) {
                 let weight = certainty * self.rarity(entry);
-                self.add(Found { term, entry, said: Said::Misspelt(place), weight }, token, group);
+                self.add(Found { entry, said: Said::Misspelt(place), weight }, token, group);
             }
             for other in related(term) {
                 if let Some(entry) = self.known.dictionary.find(other.term).filter(|_| seen.insert(other.term)) {
                     let weight = certainty * self.known.config.related * self.rarity(entry);
-                    self.add(Found { term: other.term, entry, said: Said::As(other.word), weight }, token, group);
+                    self.add(Found { entry, said: Said::As(other.word), weight }, token, group);
                 }
             }
         }
@@ -264,19 +268,19 @@ impl Reader<'_> {
         if let Some(entry) = self.known.dictionary.find(english.term).filter(|_| seen.insert(english.term)) {
             let token = Token { term: 0, kind: Kind::Word, start: word.start, end: word.end };
             let weight = factor * self.rarity(entry);
-            self.add(Found { term: english.term, entry, said: Said::As(english.word), weight }, &token, group);
+            self.add(Found { entry, said: Said::As(english.word), weight }, &token, group);
         }
     }
 
     fn add(&mut self, found: Found, token: &Token, group: usize) {
-        let Found { term, entry, said, weight } = found;
+        let Found { entry, said, weight } = found;
         let clause = || 1 << clause_of(&self.starts, token.start);
         let clauses = self.clauses.get(&token.term).copied().unwrap_or_else(clause);
-        self.terms.push(WantedTerm { term, entry, said, weight, start: token.start, end: token.end, clauses, group });
+        self.terms.push(WantedTerm { entry, said, weight, start: token.start, end: token.end, clauses, group });
     }
 
     fn rarity(&self, entry: Entry) -> f32 {
-        rarity(self.known.dictionary.postings(entry).len() as u32, self.known.tools)
+        rarity(entry.having(), self.known.tools)
     }
 }
 
@@ -288,7 +292,6 @@ fn clause_of(starts: &[usize], at: usize) -> usize {
 /// A term that some tool has.
 #[derive(Clone, Copy)]
 struct Found {
-    term: Term,
     entry: Entry,
     said: Said,
     weight: f32,

@@ -2,14 +2,15 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::iter;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gateway_core::ToolRef;
 
+use crate::block::{FieldSet, Posting};
 use crate::dictionary::Dictionary;
 use crate::gather::Room;
 use crate::query::{Wanted, WantedTerm};
-use crate::segment::{FieldSet, Posting, Segment};
 
 /// How many rooms are kept for the next queries.
 const MAX_KEPT: usize = 8;
@@ -67,29 +68,28 @@ impl Rooms {
     }
 }
 
-/// The segments of an index, to be ranked together.
+/// The tools of an index, to be ranked together.
 #[derive(Debug)]
 pub(crate) struct Catalogue {
-    segments: Box<[Arc<Segment>]>,
-    /// The place of each segment's first tool in the index, and the end of the last.
+    /// The place of each server's first tool in the index, and the end of the last.
     offsets: Box<[u32]>,
     dictionary: Dictionary,
 }
 
 impl Catalogue {
-    pub(crate) fn new(segments: Vec<Arc<Segment>>) -> Self {
-        let mut offsets = vec![0];
+    /// Of servers that have so many tools each, whose postings `dictionary` has.
+    pub(crate) fn new(tools: impl Iterator<Item = u32>, dictionary: Dictionary) -> Self {
         let mut end = 0;
-        for segment in &segments {
-            end += segment.tools();
-            offsets.push(end);
-        }
-        Self { dictionary: Dictionary::new(&segments, &offsets), offsets: offsets.into(), segments: segments.into() }
+        let ends = tools.map(|tools| {
+            end += tools;
+            end
+        });
+        Self { offsets: iter::once(0).chain(ends).collect(), dictionary }
     }
 
     /// How many servers there are.
     pub(crate) fn servers(&self) -> usize {
-        self.segments.len()
+        self.offsets.len() - 1
     }
 
     /// How many tools there are.
@@ -97,35 +97,43 @@ impl Catalogue {
         self.offsets.last().copied().unwrap_or(0)
     }
 
-    /// The terms of all segments.
+    /// The terms of all tools.
     pub(crate) fn dictionary(&self) -> &Dictionary {
         &self.dictionary
     }
 
     /// The posting of `term` for `tool`, with its fields.
-    pub(crate) fn find(&self, term: &WantedTerm, tool: ToolRef) -> Option<(Posting, FieldSet)> {
-        self.segments[tool.server as usize].find(term.term, tool.tool)
+    pub(crate) fn find(&self, term: &WantedTerm, tool: ToolRef, wanted: &Wanted<'_>) -> Option<(Posting, FieldSet)> {
+        wanted.lookups.posting(term.entry, self.offsets.get(tool.server as usize)? + tool.tool)
     }
 
     /// The `limit` best of the tools that have any of what is `wanted` and are `visible`, best first. `server_prior`
     /// of the best sum at a tool's server is added to the tool's.
     pub(crate) fn best(
         &self,
-        wanted: &Wanted,
+        wanted: &Wanted<'_>,
         server_prior: f32,
         limit: usize,
         visible: &dyn Fn(ToolRef) -> bool,
         rooms: &Rooms,
     ) -> Vec<Scored> {
         let mut room = rooms.take(self.tools() as usize);
-        room.gather(&wanted.terms, wanted.clauses, |term| self.dictionary.postings(term.entry).iter().copied());
+        for (block, tools) in self.dictionary.blocks().enumerate() {
+            room.gather(&wanted.terms, wanted.clauses, tools, |term| {
+                wanted.lookups.postings(term.entry, block).iter().map(|posting| posting.get())
+            });
+        }
         let mut best = Best { limit, heap: BinaryHeap::new() };
         for (server, span) in (0..).zip(self.offsets.windows(2)) {
             let sums = &mut room.sums[span[0] as usize..span[1] as usize];
             // Hidden tools count here too: what a tool scores does not depend on who asks.
-            let prior = server_prior * sums.iter().copied().fold(0.0, f32::max);
-            for (tool, sum) in (0..).zip(sums.iter()).filter(|(_, sum)| **sum > 0.0) {
-                best.offer(Scored { sum: *sum + prior, tool: ToolRef { server, tool } }, visible);
+            let greatest = sums.iter().copied().fold(0.0, f32::max);
+            let prior = server_prior * greatest;
+            // Most servers have no tool that could be among the best.
+            if greatest > 0.0 && best.has_room_for(greatest + prior) {
+                for (tool, sum) in (0..).zip(sums.iter()).filter(|(_, sum)| **sum > 0.0) {
+                    best.offer(Scored { sum: *sum + prior, tool: ToolRef { server, tool } }, visible);
+                }
             }
             sums.fill(0.0);
         }
@@ -141,6 +149,11 @@ struct Best {
 }
 
 impl Best {
+    /// Whether a tool with this sum, declared after all so far, could be among the best.
+    fn has_room_for(&self, sum: f32) -> bool {
+        self.heap.len() < self.limit || self.heap.peek().is_some_and(|worst| sum > worst.0.sum)
+    }
+
     fn offer(&mut self, scored: Scored, visible: &dyn Fn(ToolRef) -> bool) {
         let full = self.heap.len() >= self.limit;
         // Asking who may see a tool costs more than comparing, so it comes second.

@@ -1,7 +1,10 @@
 //! A misspelt word → the words of the tools that it is likely to be.
 //!
-//! Keeps the words themselves, of which an index keeps fingerprints only. One list serves all indexes of a router:
-//! what an index does not have is passed over by who asks.
+//! Keeps the words themselves, of which postings have fingerprints only. Each block has those of its own tools, and for
+//! each word the servers that have it: so a block that is made of another one has no word that is no longer anybody's.
+
+use std::mem::size_of_val;
+use std::ops::Range;
 
 use rustc_hash::FxHashSet;
 
@@ -17,73 +20,89 @@ const MAX_WORD: usize = 24;
 /// From which length a word may have two mistakes.
 const TWO_MISTAKES: usize = 8;
 
-/// How many words are kept at most: those of some hundred thousand tools.
-const MAX_WORDS: usize = 1 << 17;
-
-/// Sorted words of ASCII letters.
+/// The words of a block, of ASCII letters, in the order of [`order`].
 #[derive(Debug, Default)]
-pub(crate) struct Spelling {
-    words: Box<str>,
+pub(crate) struct Words {
+    text: Box<str>,
     /// Where each word ends.
     ends: Box<[u32]>,
     /// The letters that each word has, a bit each.
     letters: Box<[u32]>,
+    /// Where the homes of each word end.
+    home_ends: Box<[u32]>,
+    /// For each server that has the word the place of its first tool in the block, ascending.
+    homes: Box<[u16]>,
 }
 
-impl Spelling {
-    /// These words and those of `new` that can be looked for, where any is new. Where they are too many, those that
-    /// `is_known` stay.
-    pub(crate) fn with(&self, new: &FxHashSet<Box<str>>, mut is_known: impl FnMut(&str) -> bool) -> Option<Self> {
-        let new = new.iter().map(|word| &**word);
-        let mut all: Vec<&str> = new.filter(|word| is_candidate(word) && !self.contains(word)).collect();
-        if all.is_empty() {
-            return None;
+/// Words of a block for another one: those of servers whose first tools are among `tools`.
+#[derive(Clone, Debug)]
+pub(crate) struct Part<'a> {
+    pub(crate) words: &'a Words,
+    pub(crate) tools: Range<u32>,
+    /// What turns a place in the one block into that in the other, by an addition that wraps.
+    pub(crate) moved: u32,
+}
+
+impl Words {
+    /// The words of the only server of a block.
+    pub(crate) fn new(words: &FxHashSet<Box<str>>) -> Self {
+        let mut words: Vec<&str> = words.iter().map(|word| &**word).filter(|word| is_candidate(word)).collect();
+        words.sort_unstable_by_key(|word| order(word));
+        let mut list = List::default();
+        for word in words {
+            list.push(word, [0]);
         }
-        all.extend(self.iter());
-        all.sort_unstable();
-        if all.len() > MAX_WORDS {
-            all.retain(|word| is_known(word));
-            all.truncate(MAX_WORDS);
-        }
-        let mut end = 0;
-        let ends = all.iter().map(|word| {
-            end += word.len() as u32;
-            end
-        });
-        let ends = ends.collect();
-        let letters = all.iter().map(|word| letters(word)).collect();
-        Some(Self { words: all.concat().into(), ends, letters })
+        list.finish()
     }
 
-    /// The words that `word` is likely to be, by the number of mistakes. They begin with the same letter: the first one is
-    /// rarely wrong.
-    pub(crate) fn similar(&self, word: &str) -> Vec<(usize, &str)> {
+    /// The words of all `parts`, in that order.
+    pub(crate) fn join(parts: &[Part<'_>]) -> Self {
+        let mut runs = Vec::new();
+        for part in parts {
+            for (place, word) in part.words.iter().enumerate() {
+                let homes = &part.words.homes[span(&part.words.home_ends, place)];
+                let before = |tool: u32| homes.partition_point(|home| u32::from(*home) < tool);
+                let homes = &homes[before(part.tools.start)..before(part.tools.end)];
+                if !homes.is_empty() {
+                    runs.push((order(word), homes, part.moved));
+                }
+            }
+        }
+        // Stable, so that homes stay in order. It also makes use of the sorted runs.
+        runs.sort_by_key(|(order, ..)| *order);
+        let mut list = List::default();
+        for ((_, word), homes, moved) in runs {
+            list.push(word, homes.iter().map(|home| u32::from(*home).wrapping_add(moved) as u16));
+        }
+        list.finish()
+    }
+
+    /// Adds to `found` the words that `word` is likely to be, each with the number of mistakes. They begin with the same
+    /// letter: the first one is rarely wrong.
+    pub(crate) fn similar<'a>(&'a self, word: &str, found: &mut Vec<(usize, &'a str)>) {
         if word.len() < MIN_MISSPELT || !is_candidate(word) {
-            return Vec::new();
+            return;
         }
         let most = if word.len() < TWO_MISTAKES { 1 } else { 2 };
-        let (wanted, first) = (letters(word), &word[..1]);
-        let begin = self.partition_point(|other| other < first);
-        let mut found = Vec::new();
-        for place in begin..self.ends.len() {
-            let other = self.word(place);
-            if !other.starts_with(first) {
-                break;
-            }
+        let (wanted, first) = (letters(word), word.as_bytes()[0]);
+        let before = |length: usize| self.partition_point(|other| (other.as_bytes()[0], other.len()) < (first, length));
+        for place in before(word.len() - most)..before(word.len() + most + 1) {
             // One mistake changes two letters of the set at most.
-            let may_be = other.len().abs_diff(word.len()) <= most
-                && (self.letters[place] ^ wanted).count_ones() as usize <= 2 * most;
-            if may_be && let Some(mistakes) = mistakes(word.as_bytes(), other.as_bytes(), most) {
-                found.push((mistakes, other));
+            if (self.letters[place] ^ wanted).count_ones() as usize <= 2 * most
+                && let Some(mistakes) = mistakes(word.as_bytes(), self.word(place).as_bytes(), most)
+            {
+                found.push((mistakes, self.word(place)));
             }
         }
-        found.sort_unstable();
-        found
     }
 
-    fn contains(&self, word: &str) -> bool {
-        let place = self.partition_point(|other| other < word);
-        place < self.ends.len() && self.word(place) == word
+    /// How much memory it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.text.len()
+            + size_of_val(&*self.ends)
+            + size_of_val(&*self.letters)
+            + size_of_val(&*self.home_ends)
+            + size_of_val(&*self.homes)
     }
 
     fn iter(&self) -> impl Iterator<Item = &str> {
@@ -91,8 +110,7 @@ impl Spelling {
     }
 
     fn word(&self, place: usize) -> &str {
-        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.words[start as usize..self.ends[place] as usize]
+        &self.text[span(&self.ends, place)]
     }
 
     fn partition_point(&self, is_before: impl Fn(&str) -> bool) -> usize {
@@ -109,7 +127,58 @@ impl Spelling {
     }
 }
 
-fn is_candidate(word: &str) -> bool {
+/// What ends at the end of a place and begins at that of the one before.
+fn span(ends: &[u32], place: usize) -> Range<usize> {
+    let start = place.checked_sub(1).map_or(0, |before| ends[before]);
+    start as usize..ends[place] as usize
+}
+
+/// Sorts words by their first letter, then by their length, then by their letters: the number has the first of them.
+fn order(word: &str) -> (u64, &str) {
+    let letter = |place: usize| u64::from(word.as_bytes().get(place).copied().unwrap_or(0));
+    let letters = (1..7).fold(0, |letters, place| letters << 8 | letter(place));
+    (letter(0) << 56 | (word.len() as u64) << 48 | letters, word)
+}
+
+/// Words being put together.
+#[derive(Default)]
+struct List {
+    text: String,
+    ends: Vec<u32>,
+    letters: Vec<u32>,
+    home_ends: Vec<u32>,
+    homes: Vec<u16>,
+}
+
+impl List {
+    /// Adds homes of a word; words must come in order and, of one word, homes too.
+    fn push(&mut self, word: &str, homes: impl IntoIterator<Item = u16>) {
+        let is_last = self.ends.len().checked_sub(1).is_some_and(|last| self.text[span(&self.ends, last)] == *word);
+        if !is_last {
+            self.text.push_str(word);
+            self.ends.push(self.text.len() as u32);
+            self.letters.push(letters(word));
+            self.home_ends.push(0);
+        }
+        self.homes.extend(homes);
+        if let Some(end) = self.home_ends.last_mut() {
+            *end = self.homes.len() as u32;
+        }
+    }
+
+    fn finish(self) -> Words {
+        Words {
+            text: self.text.into(),
+            ends: self.ends.into(),
+            letters: self.letters.into(),
+            home_ends: self.home_ends.into(),
+            homes: self.homes.into(),
+        }
+    }
+}
+
+/// Whether a misspelt word may be taken for `word`, which is folded.
+pub(crate) fn is_candidate(word: &str) -> bool {
     (MIN_WORD..=MAX_WORD).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
@@ -143,13 +212,13 @@ fn mistakes(one: &[u8], other: &[u8], most: usize) -> Option<usize> {
 mod tests {
     use super::*;
 
-    fn spelling(words: &[&str]) -> Spelling {
-        Spelling::default().with(&words.iter().map(|word| Box::from(*word)).collect(), |_| true).expect("some are new")
+    fn words(words: &[&str]) -> Words {
+        Words::new(&words.iter().map(|word| Box::from(*word)).collect())
     }
 
     #[test]
     fn finds_what_is_likely_meant() {
-        let spelling = spelling(&["calendar", "colander", "delete", "depute", "email", "emails", "map", "repository"]);
+        let words = words(&["calendar", "colander", "delete", "depute", "email", "emails", "map", "repository"]);
         for (word, expected) in [
             ("calender", &[(1, "calendar"), (2, "colander")][..]),
             ("delte", &[(1, "delete")]),
@@ -163,28 +232,38 @@ mod tests {
             ("", &[]),
             ("日本語", &[]),
         ] {
-            assert_eq!(spelling.similar(word), expected, "{word}");
+            let mut found = Vec::new();
+            words.similar(word, &mut found);
+            found.sort_unstable();
+            assert_eq!(found, expected, "{word}");
         }
     }
 
     #[test]
-    fn grows_and_holds_no_more_than_it_may() {
-        let words = spelling(&["beta", "alpha"]);
-        let more = words.with(&["gamma", "alpha", "Größe", "x"].map(Box::from).into_iter().collect(), |_| true);
-        let more = more.expect("some are new");
-        assert!(more.with(&["beta", "gamma"].map(Box::from).into_iter().collect(), |_| true).is_none());
-        assert_eq!(more.iter().collect::<Vec<_>>(), ["alpha", "beta", "gamma"]);
-        let letter = |at: usize| char::from(b'a' + (at % 26) as u8);
-        let many = (0..200_000).map(|at| {
-            [at / 26 / 26 / 26 / 26, at / 26 / 26 / 26, at / 26 / 26, at / 26, at]
-                .map(letter)
-                .iter()
-                .collect::<String>()
-        });
-        let full =
-            more.with(&many.map(String::into_boxed_str).collect(), |word| word.starts_with("aa") || word == "gamma");
-        let full = full.expect("some are new");
-        assert!(full.iter().count() <= MAX_WORDS);
-        assert!(full.iter().any(|word| word == "gamma") && !full.iter().any(|word| word == "beta"));
+    fn what_is_joined_has_the_words_of_its_servers_and_no_others() {
+        let [one, two, three] = [&["beta", "alpha"][..], &["alpha", "gamma"], &["alpha", "gammon"]].map(words);
+        let all = |tools: Range<u32>| -> Words {
+            // Servers of ten tools each.
+            let parts = [&one, &two, &three].map(|words| Part { words, tools: 0..10, moved: 0 });
+            let parts: Vec<_> = (0..).zip(parts).map(|(place, part)| Part { moved: place * 10, ..part }).collect();
+            let words = Words::join(&parts);
+            Words::join(&[Part { words: &words, moved: 0_u32.wrapping_sub(tools.start), tools }])
+        };
+        let check = |tools: Range<u32>, expected: &[&str], homes: &[u16]| {
+            let words = all(tools);
+            assert_eq!(words.iter().collect::<Vec<_>>(), expected);
+            let place = words.iter().position(|word| word == "alpha").expect("all have it");
+            assert_eq!(&words.homes[span(&words.home_ends, place)], homes);
+        };
+        check(0..30, &["alpha", "beta", "gamma", "gammon"], &[0, 10, 20]);
+        check(0..10, &["alpha", "beta"], &[0]);
+        check(10..30, &["alpha", "gamma", "gammon"], &[0, 10]);
+        check(20..30, &["alpha", "gammon"], &[0]);
+    }
+
+    #[test]
+    fn words_that_nothing_could_be_taken_for_are_left_out() {
+        let words = words(&["gamma", "Größe", "x", "two words", &"z".repeat(MAX_WORD + 1)]);
+        assert_eq!(words.iter().collect::<Vec<_>>(), ["gamma"]);
     }
 }

@@ -15,6 +15,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::pieces::pieces;
+use crate::spelling::is_candidate;
 
 /// A term's fingerprint. That two terms of one index share one is not to be expected of 64 bits, and would do
 /// no more harm than a homonym does.
@@ -28,6 +29,9 @@ const MAX_JOINED: usize = 8;
 
 /// How many words' terms a tokenizer remembers.
 const MAX_REMEMBERED: usize = 1 << 16;
+
+/// How many words are kept until they are taken.
+const MAX_KEPT: usize = 1 << 14;
 
 /// Words that say nothing about what is wanted.
 static STOP_WORDS: LazyLock<HashSet<&str, FxBuildHasher>> = LazyLock::new(|| {
@@ -83,7 +87,7 @@ pub(crate) enum Joining {
 pub(crate) struct Tokenizer {
     stemmer: Stemmer,
     remembered: FxHashMap<Box<str>, (Term, Kind)>,
-    /// The words met so far, where they are kept.
+    /// The words met lately, where they are kept.
     words: Option<FxHashSet<Box<str>>>,
     word: String,
 }
@@ -98,14 +102,14 @@ impl Tokenizer {
         }
     }
 
-    /// One that keeps the words that it meets.
+    /// One that keeps the words that it meets and that misspelt ones may be taken for.
     pub(crate) fn with_words() -> Self {
         Self { words: Some(FxHashSet::default()), ..Self::new() }
     }
 
-    /// The words met so far, folded: none where they are not kept.
-    pub(crate) fn words(&self) -> Option<&FxHashSet<Box<str>>> {
-        self.words.as_ref()
+    /// The words met since they were last taken, folded; none where they are not kept.
+    pub(crate) fn take_words(&mut self) -> FxHashSet<Box<str>> {
+        self.words.as_mut().map(mem::take).unwrap_or_default()
     }
 
     /// The term of one word as it is written in a text.
@@ -133,7 +137,12 @@ impl Tokenizer {
             fold(&text[start..end], &mut word);
             identifier.push(&word, start, end);
             let (term, kind) = self.term(&word);
-            if let Some(words) = self.words.as_mut().filter(|words| kind == Kind::Word && !words.contains(&*word)) {
+            if kind == Kind::Word
+                && is_candidate(&word)
+                && let Some(words) = self.words.as_mut()
+                && words.len() < MAX_KEPT
+                && !words.contains(&*word)
+            {
                 words.insert(word.as_str().into());
             }
             emit(Token { term, kind, start, end });

@@ -22,6 +22,8 @@ pub trait Router: Debug + Send + Sync + 'static {
     /// Called once for each distinct set of tools; every session that sees the set shares the index.
     /// A router should keep what it prepared for a [`ServerTools`] it has seen before (same
     /// [`content_hash`](ServerTools::content_hash)), so that one changed server costs one server's work.
+    /// Keeping it as long as some index lives is enough: the engine drops an index that another one follows
+    /// only when that one is there.
     /// May take long; the engine calls it off the road of other calls.
     ///
     /// # Errors

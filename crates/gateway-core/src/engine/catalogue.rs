@@ -1,6 +1,7 @@
 //! All tools of a set of servers, with the table that resolves names. Immutable.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
@@ -8,7 +9,7 @@ use tokio::task::JoinError;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::names::{NameTable, Place};
+use super::names::{NameSheet, NameTable, Place};
 use crate::{Error, ErrorKind, Index, Prefix, RawJson, Result, Router, ServerSpec, ServerTools, ToolEntry, ToolRef};
 
 /// Most candidates that a message names; the details have all.
@@ -18,37 +19,60 @@ const MAX_CANDIDATES: usize = 10;
 #[derive(Debug)]
 pub(crate) struct Catalogue {
     servers: Vec<Shelf>,
+    by_name: HashMap<Arc<str>, u32>,
     names: NameTable,
     index: OnceCell<Arc<dyn Index>>,
+    /// The index of the catalogue that this one replaced, as long as it has none of its own: a router makes the
+    /// next index of what lives of the last one.
+    last_index: Mutex<Option<Arc<dyn Index>>>,
     total: usize,
 }
 
 /// One server's part.
 #[derive(Debug)]
 struct Shelf {
-    name: Arc<str>,
+    names: Arc<NameSheet>,
     uuid: Uuid,
     tools: Arc<ServerTools>,
+}
+
+impl Shelf {
+    fn name(&self) -> &Arc<str> {
+        self.names.server()
+    }
 }
 
 /// Whether the caller may see a tool, by the names of its server and itself.
 pub(crate) type Visible<'a> = &'a (dyn Fn(&str, &str) -> bool + Send + Sync);
 
 impl Catalogue {
-    /// Gives every tool its name. Servers come in the session's order, which decides collisions.
-    pub(super) fn new(servers: Vec<(Arc<ServerSpec>, Arc<ServerTools>)>, prefix: Prefix) -> Self {
-        let called: Vec<(&str, Vec<&str>)> = servers
-            .iter()
-            .map(|(spec, tools)| (spec.name(), tools.tools().iter().map(|tool| tool.name()).collect()))
-            .collect();
-        let names = NameTable::new(&called, prefix);
-        let total = servers.iter().map(|(_, tools)| tools.tools().len()).sum();
-        let shelf = |(spec, tools): (Arc<ServerSpec>, Arc<ServerTools>)| Shelf {
-            name: spec.name().into(),
-            uuid: spec.uuid(),
-            tools,
+    /// Gives every tool its name. Servers come in the session's order, which decides collisions. What `before`,
+    /// the catalogue that this one replaces, has of the same tools is used again.
+    pub(super) fn new(
+        servers: Vec<(Arc<ServerSpec>, Arc<ServerTools>)>,
+        prefix: Prefix,
+        before: Option<&Self>,
+    ) -> Self {
+        let known: HashMap<_, _> =
+            before.iter().flat_map(|before| &before.servers).map(|shelf| (Arc::as_ptr(&shelf.tools), shelf)).collect();
+        let shelf = |(spec, tools): (Arc<ServerSpec>, Arc<ServerTools>)| {
+            let known = known.get(&Arc::as_ptr(&tools)).filter(|known| **known.name() == *spec.name());
+            let names = known.map_or_else(
+                || Arc::new(NameSheet::new(spec.name(), tools.tools().iter().map(|tool| tool.name()))),
+                |known| Arc::clone(&known.names),
+            );
+            Shelf { names, uuid: spec.uuid(), tools }
         };
-        Self { servers: servers.into_iter().map(shelf).collect(), names, index: OnceCell::new(), total }
+        let servers: Vec<_> = servers.into_iter().map(shelf).collect();
+        let by_name = (0..servers.len() as u32)
+            .zip(&servers)
+            .rev()
+            .map(|(place, shelf)| (Arc::clone(shelf.name()), place))
+            .collect();
+        let names = NameTable::new(servers.iter().map(|shelf| Arc::clone(&shelf.names)).collect(), prefix);
+        let total = servers.iter().map(|shelf| shelf.tools.tools().len()).sum();
+        let last_index = Mutex::new(before.and_then(Self::living_index));
+        Self { servers, by_name, names, index: OnceCell::new(), last_index, total }
     }
 
     /// Whether it was made of these servers with these tools.
@@ -64,18 +88,17 @@ impl Catalogue {
 
     /// The place of a server, by name or UUID.
     pub(crate) fn server(&self, which: &str) -> Option<u32> {
-        let place = self.servers.iter().position(|shelf| &*shelf.name == which).or_else(|| {
+        self.by_name.get(which).copied().or_else(|| {
             let uuid = Uuid::parse_str(which).ok()?;
-            self.servers.iter().position(|shelf| shelf.uuid == uuid)
-        })?;
-        u32::try_from(place).ok()
+            u32::try_from(self.servers.iter().position(|shelf| shelf.uuid == uuid)?).ok()
+        })
     }
 
     /// One tool with all that doors show of it.
     pub(crate) fn entry(&self, tool_ref: ToolRef) -> Option<ToolEntry> {
         let shelf = self.servers.get(tool_ref.server as usize)?;
         Some(ToolEntry {
-            server: Arc::clone(&shelf.name),
+            server: Arc::clone(shelf.name()),
             server_uuid: shelf.uuid,
             qualified_name: Arc::clone(self.names.shown(place(tool_ref))?),
             tool: Arc::clone(shelf.tools.tools().get(tool_ref.tool as usize)?),
@@ -87,9 +110,9 @@ impl Catalogue {
         let mut entries = Vec::with_capacity(self.total);
         for (server, shelf) in self.servers.iter().enumerate() {
             for (tool, qualified_name) in shelf.tools.tools().iter().zip(self.names.of_server(server)) {
-                if visible(&shelf.name, tool.name()) {
+                if visible(shelf.name(), tool.name()) {
                     entries.push(ToolEntry {
-                        server: Arc::clone(&shelf.name),
+                        server: Arc::clone(shelf.name()),
                         server_uuid: shelf.uuid,
                         qualified_name: Arc::clone(qualified_name),
                         tool: Arc::clone(tool),
@@ -104,7 +127,7 @@ impl Catalogue {
     pub(crate) fn is_visible(&self, tool_ref: ToolRef, visible: Visible<'_>) -> bool {
         self.servers.get(tool_ref.server as usize).is_some_and(|shelf| {
             let tool = shelf.tools.tools().get(tool_ref.tool as usize);
-            tool.is_some_and(|tool| visible(&shelf.name, tool.name()))
+            tool.is_some_and(|tool| visible(shelf.name(), tool.name()))
         })
     }
 
@@ -172,9 +195,20 @@ impl Catalogue {
                 let handle = Handle::current();
                 // Indexing takes long for many tools, and must not hold up other calls.
                 let indexing = tokio::task::spawn_blocking(move || handle.block_on(router.index(&servers)));
-                indexing.await.unwrap_or_else(|panic| Err(indexing_failed(panic)))
+                let index = indexing.await.unwrap_or_else(|panic| Err(indexing_failed(panic)))?;
+                *self.last_index() = None;
+                Ok(index)
             })
             .await
+    }
+
+    /// Its own index, or else the one that it was given.
+    fn living_index(&self) -> Option<Arc<dyn Index>> {
+        self.index.get().cloned().or_else(|| self.last_index().clone())
+    }
+
+    fn last_index(&self) -> MutexGuard<'_, Option<Arc<dyn Index>>> {
+        self.last_index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -215,7 +249,7 @@ mod tests {
 
     fn names(prefix: Prefix, servers: &[(&str, &[&str])]) -> Vec<String> {
         let shelves = servers.iter().map(|(server, tools)| shelf(server, tools)).collect();
-        let catalogue = Catalogue::new(shelves, prefix);
+        let catalogue = Catalogue::new(shelves, prefix, None);
         catalogue.entries(&|_, _| true).iter().map(|entry| entry.qualified_name.to_string()).collect()
     }
 
@@ -243,7 +277,7 @@ mod tests {
     #[test]
     fn resolves_by_table() {
         let shelves = vec![shelf("a", &["x", "only"]), shelf("b", &["x", "a__only"])];
-        let catalogue = Catalogue::new(shelves, Prefix::Always);
+        let catalogue = Catalogue::new(shelves, Prefix::Always, None);
         let check = |name: &str, server: Option<&str>, expected: std::result::Result<(u32, u32), ErrorKind>| {
             let server = server.map(|name| catalogue.server(name).expect("known server"));
             let found = catalogue.resolve(name, server, &|_, _| true);
@@ -262,9 +296,30 @@ mod tests {
     }
 
     #[test]
+    fn what_did_not_change_is_taken_over() {
+        for prefix in [Prefix::Always, Prefix::OnCollision, Prefix::Never] {
+            let shelves = vec![shelf("a", &["x", "y"]), shelf("b", &["x", "a__y"]), shelf("c", &["z"])];
+            let before = Catalogue::new(shelves.clone(), prefix, None);
+            let mut changed = shelves;
+            changed[0] = shelf("a", &["x"]);
+            changed.swap(1, 2);
+            let after = Catalogue::new(changed.clone(), prefix, Some(&before));
+            let is_old = |names: &Arc<NameSheet>| before.servers.iter().any(|shelf| Arc::ptr_eq(&shelf.names, names));
+            let old: Vec<_> = after.servers.iter().map(|shelf| is_old(&shelf.names)).collect();
+            assert_eq!(old, [false, true, true]);
+            let fresh = Catalogue::new(changed, prefix, None);
+            let names = |catalogue: &Catalogue| {
+                let entries = catalogue.entries(&|_, _| true);
+                entries.into_iter().map(|entry| entry.qualified_name).collect::<Vec<_>>()
+            };
+            assert_eq!(names(&after), names(&fresh));
+        }
+    }
+
+    #[test]
     fn hidden_tools_do_not_exist() {
         let shelves = vec![shelf("a", &["x"]), shelf("b", &["x"])];
-        let catalogue = Catalogue::new(shelves, Prefix::Always);
+        let catalogue = Catalogue::new(shelves, Prefix::Always, None);
         let visible: Visible<'_> = &|server, _| server == "b";
         let found = catalogue.resolve("x", None, visible).expect("only one is visible");
         assert_eq!((found.server, found.tool), (1, 0));

@@ -1,6 +1,6 @@
 //! Changing a session's list of servers: adding, removing, following the servers file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -135,7 +135,7 @@ pub(super) async fn follow_file(sessions: &Sessions, specs: Vec<ServerSpec>) {
     let after: HashSet<_> = wanted.iter().map(|spec| spec.uuid()).collect();
     let current = session.servers();
     let is_new = |spec: &ServerSpec| !before.contains(&spec.uuid());
-    let is_there = |spec: &ServerSpec| current.iter().find(|server| server.spec().uuid() == spec.uuid());
+    let by_uuid: HashMap<_, _> = current.iter().rev().map(|server| (server.spec().uuid(), server)).collect();
     let new_names: HashSet<&str> = wanted.iter().filter(|spec| is_new(spec)).map(|spec| spec.name()).collect();
     let leaves = |server: &&Arc<Server>| {
         let uuid = server.spec().uuid();
@@ -145,7 +145,7 @@ pub(super) async fn follow_file(sessions: &Sessions, specs: Vec<ServerSpec>) {
     let gone: Vec<_> = gone.into_iter().cloned().collect();
     let (mut servers, mut added) = (Vec::with_capacity(wanted.len()), Vec::new());
     for spec in &wanted {
-        if let Some(server) = is_there(spec) {
+        if let Some(server) = by_uuid.get(&spec.uuid()) {
             servers.push(Arc::clone(server));
         } else if is_new(spec) {
             let server = sessions.fleet.acquire(spec, session.presence());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::catalogue::{Visible, excerpt};
-use super::names::{NameTable, Place};
+use super::names::{NameSheet, NameTable, Place};
 use super::uri_template;
 use crate::{Declaration, Error, ErrorKind, OfferEntry, OfferKind, Prefix, Result, ServerOffer, ServerSpec, Target};
 
@@ -52,9 +52,8 @@ impl Directory {
                 offer,
             })
             .collect();
-        let called: Vec<(&str, Vec<&str>)> =
-            servers.iter().map(|shelf| (&*shelf.name, keys(shelf, OfferKind::Prompt).collect())).collect();
-        let prompts = NameTable::new(&called, prefix);
+        let sheet = |shelf: &Shelf| Arc::new(NameSheet::new(&shelf.name, keys(shelf, OfferKind::Prompt)));
+        let prompts = NameTable::new(servers.iter().map(sheet).collect(), prefix);
         let resources = UriTable::new(&servers, OfferKind::Resource, prefix);
         let templates = UriTable::new(&servers, OfferKind::ResourceTemplate, prefix);
         Self { servers, prompts, resources, templates }
@@ -70,12 +69,16 @@ impl Directory {
     pub(crate) fn entries(&self, kind: OfferKind, visible: Visible<'_>) -> Vec<OfferEntry> {
         let mut entries = Vec::new();
         for (server, shelf) in self.servers.iter().enumerate() {
-            let shown = match kind {
-                OfferKind::Prompt => self.prompts.of_server(server),
-                OfferKind::Resource => self.resources.of_server(server),
-                OfferKind::ResourceTemplate => self.templates.of_server(server),
+            let shown = |item| {
+                let place = Place::new(server, item);
+                match kind {
+                    OfferKind::Prompt => self.prompts.shown(place),
+                    OfferKind::Resource => self.resources.shown(place),
+                    OfferKind::ResourceTemplate => self.templates.shown(place),
+                }
             };
-            for (declaration, shown) in shelf.offer.of(kind).iter().zip(shown) {
+            for (item, declaration) in shelf.offer.of(kind).iter().enumerate() {
+                let Some(shown) = shown(item) else { continue };
                 if visible(&shelf.name, declaration.key()) {
                     entries.push(OfferEntry {
                         server: Arc::clone(&shelf.name),
@@ -105,7 +108,7 @@ impl Directory {
     pub(crate) fn shown_uri(&self, server: Uuid, uri: &str) -> String {
         let Some(place) = self.servers.iter().position(|shelf| shelf.uuid == server) else { return uri.to_owned() };
         let listed = self.resources.places(uri).iter().find(|found| found.server as usize == place);
-        let shown = listed.and_then(|&found| self.resources.shown.get(place)?.get(found.item as usize));
+        let shown = listed.and_then(|&found| self.resources.shown(found));
         shown.map_or_else(|| uri.to_owned(), |shown| (**shown).to_owned())
     }
 
@@ -140,7 +143,7 @@ impl Directory {
         let listed: Vec<_> = self.resources.places(uri).iter().filter(|place| listed(place)).collect();
         if let Some(first) = listed.first() {
             // Shown as it is, and so meant: the others are shown with their server in front.
-            let shown = self.resources.shown[first.server as usize].get(first.item as usize);
+            let shown = self.resources.shown(**first);
             if listed.len() == 1 || shown.is_some_and(|shown| **shown == *uri) {
                 return Ok((first.server as usize, uri.to_owned()));
             }
@@ -224,8 +227,8 @@ impl UriTable {
         table
     }
 
-    fn of_server(&self, server: usize) -> &[Arc<str>] {
-        self.shown.get(server).map_or(&[], Vec::as_slice)
+    fn shown(&self, place: Place) -> Option<&Arc<str>> {
+        self.shown.get(place.server as usize)?.get(place.item as usize)
     }
 
     fn places(&self, uri: &str) -> &[Place] {

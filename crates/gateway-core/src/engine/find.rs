@@ -57,7 +57,7 @@ pub(super) async fn find_tool(
 
 /// The refusal of a name, with the servers that may know it and have not told their tools yet.
 fn with_unlisted(missing: &Error, view: &View) -> Error {
-    let unlisted: Vec<_> = unlisted(view).map(|(_, server)| format!("`{}`", server.spec().name())).collect();
+    let unlisted: Vec<_> = view.unlisted().map(|(_, server)| format!("`{}`", server.spec().name())).collect();
     let message = match unlisted.len() {
         0 => return missing.duplicate(),
         1..=MAX_NAMED => format!("{} (the tools of {} are not known yet)", missing.message(), unlisted.join(", ")),
@@ -66,14 +66,9 @@ fn with_unlisted(missing: &Error, view: &View) -> Error {
     Error::new(missing.kind(), message)
 }
 
-fn unlisted(view: &View) -> impl Iterator<Item = (usize, &Arc<Server>)> {
-    let servers = view.servers.iter().enumerate();
-    servers.filter(|(_, server)| !server.is_listed() && !server.spec().disabled())
-}
-
 /// Begins to connect servers whose tools are unknown; waits for none.
 pub(super) fn wake_unlisted(view: &View) {
-    for server in view.servers.iter().filter(|server| !server.is_listed()) {
+    for (_, server) in view.unlisted() {
         server.wake();
     }
 }
@@ -107,13 +102,13 @@ impl Waiting {
             None => naming::is_of_server(&call.name, server.spec().name()),
         };
         let mut servers = JoinSet::new();
-        for (_, server) in unlisted(view).filter(|(place, server)| of_name(*place, server)) {
+        for (_, server) in view.unlisted().filter(|(place, server)| of_name(*place, server)) {
             servers.spawn(settled(Arc::clone(server), FOR_ITS_SERVER));
         }
         if named.is_some() || !servers.is_empty() {
             return Ok(Self { servers, is_certain: true });
         }
-        for (_, server) in unlisted(view) {
+        for (_, server) in view.unlisted() {
             let patience = FIRST_SECONDS.saturating_sub(server.age());
             let is_pending = matches!(server.state(), ServerState::Idle | ServerState::Connecting);
             if is_pending && !patience.is_zero() {

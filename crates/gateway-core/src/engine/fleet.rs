@@ -222,19 +222,21 @@ impl Fleet {
         tools
     }
 
-    /// The catalogue of these servers with these tools, made once for all sessions that see it.
+    /// The catalogue of these servers with these tools, made once for all sessions that see it; it replaces
+    /// `before`.
     pub(super) fn catalogue<'a>(
         &self,
         specs: impl Iterator<Item = &'a Arc<ServerSpec>>,
         tools: &[Arc<ServerTools>],
         prefix: Prefix,
+        before: Option<&Catalogue>,
     ) -> Arc<Catalogue> {
         let servers: Vec<_> = specs.cloned().zip(tools.iter().cloned()).collect();
         let mut hasher = DefaultHasher::new();
         for (spec, tools) in &servers {
             (spec.uuid(), tools.content_hash()).hash(&mut hasher);
         }
-        let make = || Catalogue::new(servers.clone(), prefix);
+        let make = || Catalogue::new(servers.clone(), prefix, before);
         self.catalogues.get_or_make(hasher.finish(), |known| known.is_of(&servers), make)
     }
 

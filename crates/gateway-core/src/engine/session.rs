@@ -1,5 +1,6 @@
 //! One session: its own list of servers and what it shows of them.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -74,8 +75,23 @@ pub(crate) struct View {
     pub(crate) servers: Arc<Vec<Arc<Server>>>,
     tools: Vec<Arc<ServerTools>>,
     offers: Vec<Arc<ServerOffer>>,
+    /// The places of the servers that had not told their tools when it was made; none joins them later, since a
+    /// list that was read once stays known.
+    unlisted: Vec<usize>,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) directory: Arc<Directory>,
+}
+
+impl View {
+    /// The servers whose tools are not known yet, with their places.
+    pub(crate) fn unlisted(&self) -> impl Iterator<Item = (usize, &Arc<Server>)> {
+        let servers = self.unlisted.iter().map(|&place| (place, &self.servers[place]));
+        servers.filter(|(_, server)| is_unlisted(server))
+    }
+}
+
+fn is_unlisted(server: &Server) -> bool {
+    !server.is_listed() && !server.spec().disabled()
 }
 
 impl Session {
@@ -168,8 +184,8 @@ impl Session {
             server.join(&self.audience);
         }
         let old = self.servers.swap(Arc::new(servers));
-        let servers = self.servers.load();
-        for server in old.iter().filter(|old| !servers.iter().any(|server| server.id() == old.id())) {
+        let kept: HashSet<u64> = self.servers.load().iter().map(|server| server.id()).collect();
+        for server in old.iter().filter(|old| !kept.contains(&old.id())) {
             server.leave(&self.audience);
         }
         Ok(())
@@ -237,14 +253,16 @@ impl Session {
         let offers: Vec<_> = servers.iter().map(|server| server.offer()).collect();
         let before = current.as_ref().filter(|view| Arc::ptr_eq(&view.servers, &servers));
         let specs = || servers.iter().map(|server| server.spec());
+        let replaced = current.as_ref().map(|view| &*view.catalogue);
         let catalogue = before
             .filter(|view| are_same(&view.tools, &tools))
-            .map_or_else(|| fleet.catalogue(specs(), &tools, prefix), |view| Arc::clone(&view.catalogue));
+            .map_or_else(|| fleet.catalogue(specs(), &tools, prefix, replaced), |view| Arc::clone(&view.catalogue));
         let directory = before
             .filter(|view| are_same(&view.offers, &offers))
             .map_or_else(|| fleet.directory(specs(), &offers, prefix), |view| Arc::clone(&view.directory));
+        let unlisted = (0..servers.len()).filter(|&place| is_unlisted(&servers[place])).collect();
         let servers = Arc::clone(&servers);
-        let view = Arc::new(View { generation, servers, tools, offers, catalogue, directory });
+        let view = Arc::new(View { generation, servers, tools, offers, unlisted, catalogue, directory });
         self.view.store(Some(Arc::clone(&view)));
         view
     }
