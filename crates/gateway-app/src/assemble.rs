@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Gateway, GatewayBuilder, Layer, Result, Router, ServerSpec};
+use gateway_core::{Gateway, GatewayBuilder, Layer, Result, ServerSpec};
 use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandle, MetricsLayer, RetryLayer};
-use router_keyword::KeywordRouter;
 use session_store_memory::MemoryStore;
 use transport_http::HttpTransport;
 use transport_sse::{SseConfig, SseTransport};
@@ -13,6 +12,7 @@ use transport_stdio::StdioTransport;
 
 use crate::config::Settings;
 use crate::learning::Learning;
+use crate::routing::router;
 
 /// The transports that every gateway here has, by their names.
 pub(crate) const TRANSPORTS: [&str; 3] = ["stdio", "http", "sse"];
@@ -35,10 +35,9 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
     let sse = Arc::new(SseTransport::new(SseConfig::default()));
     // Most configurations do not say which of the two a URL is for.
     let http = HttpTransport::new(settings.http.clone()).with_fallback(Arc::<SseTransport>::clone(&sse));
-    let router: Arc<dyn Router> = Arc::new(KeywordRouter::new(settings.search.clone()));
     let learning = Learning::of(settings)?;
     let builder = GatewayBuilder::new(
-        learning.round(router),
+        router(settings, &learning)?,
         Arc::new(MemoryStore::new()),
         Arc::new(ApiKeyAuth::new(settings.api_key.clone())),
     )

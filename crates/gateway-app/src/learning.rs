@@ -26,7 +26,7 @@ impl Learning {
     /// # Errors
     /// Where it cannot be read; the message reads after "failed to".
     pub(crate) fn of(settings: &Settings) -> Result<Self> {
-        if !settings.learn {
+        if !settings.search.learn {
             return Ok(Self(None));
         }
         let memory = match &settings.data_dir {

@@ -12,6 +12,7 @@ mod mcp;
 mod open_files;
 mod program;
 mod relay;
+mod routing;
 mod run;
 mod servers_file;
 mod signals;

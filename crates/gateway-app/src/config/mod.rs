@@ -6,10 +6,12 @@ mod mistake;
 mod read;
 mod read_relay;
 mod reader;
+mod search;
 mod settings;
 mod source;
 
 pub use environment::Environment;
 pub use load::{Loaded, load};
 pub use mistake::{Mistake, Mistakes};
+pub use search::{EmbeddingChoice, ModelSettings, Provider, RouterChoice, SearchSettings};
 pub use settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};

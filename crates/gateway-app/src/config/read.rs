@@ -7,7 +7,6 @@ use std::time::Duration;
 use gateway_core::{CommandServers, EngineConfig, Prefix, RawJson, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::{BodyLimits, HttpServerConfig};
-use router_keyword::KeywordConfig;
 use serve_mcp::{Binding, Expose, McpConfig};
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
@@ -15,6 +14,7 @@ use transport_stdio::StdioConfig;
 
 use super::read_relay::relay;
 use super::reader::Reader;
+use super::search::search;
 use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
 use crate::arguments::Program;
 
@@ -81,7 +81,6 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         http: http(reader),
         resilience: resilience(reader),
         search: search(reader),
-        learn: reader.flag("search.learn", false),
         log: log(reader),
         data_dir: reader.path("data.dir"),
     }
@@ -305,11 +304,6 @@ pub(super) fn time(reader: &mut Reader<'_>, key: &'static str, default: Duration
 /// A time that its owner keeps in milliseconds.
 fn time_ms(reader: &mut Reader<'_>, key: &'static str, default: u64) -> u64 {
     reader.number(key, 1..=DAY_MS, default)
-}
-
-fn search(reader: &mut Reader<'_>) -> KeywordConfig {
-    let default = KeywordConfig::default();
-    KeywordConfig { floor: reader.fraction("search.min_score", default.floor), ..default }
 }
 
 fn log(reader: &mut Reader<'_>) -> LogSettings {

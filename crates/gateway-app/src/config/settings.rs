@@ -8,12 +8,13 @@ use std::time::Duration;
 use gateway_core::{EngineConfig, Secret, ServerLimits};
 use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfig};
 use http_server::HttpServerConfig;
-use router_keyword::KeywordConfig;
 use serve_mcp::McpConfig;
 use serve_relay::RelayConfig;
 use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
+
+use super::search::SearchSettings;
 
 /// Everything that a gateway is told, checked.
 #[derive(Clone, Debug)]
@@ -49,9 +50,7 @@ pub struct Settings {
     /// What stands round every call.
     pub resilience: ResilienceSettings,
     /// Search.
-    pub search: KeywordConfig,
-    /// Whether it is remembered which tools were run after which searches.
-    pub learn: bool,
+    pub search: SearchSettings,
     /// Logging.
     pub log: LogSettings,
     /// Where the gateway may keep data between runs: what it learns from use.

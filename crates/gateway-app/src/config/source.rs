@@ -9,7 +9,7 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use super::mistake::{Mistake, Mistakes};
 
 /// The variables that the contract names, and the settings they stand for.
-pub(super) const CONTRACT_VARIABLES: [(&str, &str); 7] = [
+pub(super) const CONTRACT_VARIABLES: [(&str, &str); 10] = [
     ("GATEWAY_HOST", "server.host"),
     ("GATEWAY_PORT", "server.port"),
     ("GATEWAY_API_KEY", "auth.api_key"),
@@ -17,6 +17,9 @@ pub(super) const CONTRACT_VARIABLES: [(&str, &str); 7] = [
     ("GATEWAY_URL_API_KEY", "relay.api_key"),
     ("GATEWAY_SESSION", "relay.session"),
     ("LOG_LEVEL", "log.level"),
+    ("OPENAI_API_KEY", "llm.openai_api_key"),
+    ("ANTHROPIC_API_KEY", "llm.anthropic_api_key"),
+    ("GEMINI_API_KEY", "llm.gemini_api_key"),
 ];
 
 /// The setting of the gateway's own key.
