@@ -93,7 +93,7 @@ fn variables_reach_every_setting() {
     assert!(!settings.servers.watch);
     assert_eq!(settings.engine.command_servers, CommandServers::Never);
     assert_eq!(settings.engine.prefix, Prefix::OnCollision);
-    assert_eq!(settings.search.floor, 0.25);
+    assert_eq!(settings.search.min_score, 0.25);
     assert_eq!(settings.servers.file.as_deref(), Some(Path::new("x.json")));
 }
 
