@@ -114,7 +114,7 @@ impl Bm25Index {
             .collect();
         scored.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         scored.truncate(query.limit);
-        let reasoning = || "shares words with the request".to_owned();
+        let reasoning = || "shares words with the request".into();
         scored.into_iter().map(|(tool, score)| Match { tool, score, reasoning: reasoning() }).collect()
     }
 }

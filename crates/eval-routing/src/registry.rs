@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use gateway_core::Router;
-use router_keyword::KeywordRouter;
+use router_embedding::EmbeddingRouter;
+use router_hybrid::{HybridRouter, Part};
+use router_keyword::{KeywordConfig, KeywordRouter};
 
 use crate::bm25::{Bm25Router, Reading};
 use crate::error::{Error, Result};
@@ -31,7 +33,15 @@ pub const ENTRIES: &[Entry] = &[
     Entry { name: "bm25", make: |_| Ok(Arc::new(Bm25Router::new(Reading::Plain))) },
     Entry { name: "bm25-full", make: |_| Ok(Arc::new(Bm25Router::new(Reading::Full))) },
     Entry { name: "keyword", make: |_| Ok(Arc::new(KeywordRouter::default())) },
+    Entry { name: "embedding", make: |_| Ok(Arc::new(EmbeddingRouter::default())) },
+    Entry { name: "hybrid", make: |_| Ok(Arc::new(hybrid(EmbeddingRouter::default()))) },
 ];
+
+/// The default of the gateway's programs, with this part by meaning.
+fn hybrid(meaning: EmbeddingRouter) -> HybridRouter {
+    let words = KeywordRouter::new(KeywordConfig { floor: 0.0, ..KeywordConfig::default() });
+    HybridRouter::new(vec![Part::by_words(Arc::new(words)), Part::by_meaning(Arc::new(meaning.with_floor(0.0)))])
+}
 
 /// The entry called `name`.
 pub(crate) fn find(name: &str) -> Result<&'static Entry> {

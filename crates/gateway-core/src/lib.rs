@@ -14,6 +14,7 @@ pub use contract::auth::{Auth, Credentials, Principal};
 pub use contract::clauses::{MAX_CLAUSES, clauses};
 pub use contract::feedback::{Feedback, ToolUse};
 pub use contract::invoke::{Call, Invoke, Layer};
+pub use contract::reasoning::Reasoning;
 pub use contract::request::{ClientProfile, Conversation, Listener, Notification, Question, UpstreamRequest};
 pub use contract::router::{Index, Match, Query, Ranking, Router, ToolRef};
 pub use contract::session_store::{SessionStore, StoredSession};

@@ -1,9 +1,12 @@
 //! A match → the words that made it.
 
+use std::sync::{Arc, OnceLock};
+
 use gateway_core::Tool;
 
-use crate::document::gist;
-use crate::embedder::{Word, Words};
+use crate::document::{bounded, gist};
+use crate::embedder::{Embedder, Word, Words};
+use crate::query::MAX_TEXT;
 use crate::vector::dot;
 
 /// How many words of the query are named; of more, those that contribute most.
@@ -18,22 +21,23 @@ const MAX_OFFERED: usize = 24;
 /// A word that contributes less than this part of what the first one does is not worth naming.
 const WORTH_NAMING: f32 = 0.25;
 
-/// Explains the matches of one query.
-pub(crate) struct Explainer<'e> {
-    words: Option<&'e dyn Words>,
-    wanted: Vec<Word>,
+/// Explains the matches of one query, by the words of the embedder where it has them.
+pub(crate) struct Explainer {
+    embedder: Arc<dyn Embedder>,
+    text: Box<str>,
+    wanted: OnceLock<Vec<Word>>,
 }
 
-impl<'e> Explainer<'e> {
-    /// For the query `text`, by the words of the embedder where it has them.
-    pub(crate) fn new(words: Option<&'e dyn Words>, text: &str) -> Self {
-        Self { wanted: words.map(|words| words.words_of(text, MAX_WANTED)).unwrap_or_default(), words }
+impl Explainer {
+    /// For the query `text`.
+    pub(crate) fn new(embedder: Arc<dyn Embedder>, text: &str) -> Self {
+        Self { embedder, text: bounded(text, MAX_TEXT).into(), wanted: OnceLock::new() }
     }
 
     /// Why `tool`, whose text has the vector `row`, is near: the words of the query that contribute most to the
     /// cosine, each with the word of the tool to which it owes most.
     pub(crate) fn explain(&self, tool: &Tool, row: &[f32], cosine: f32) -> String {
-        let named = self.words.map(|words| self.named(words, tool, row)).unwrap_or_default();
+        let named = self.embedder.words().map(|words| self.named(words, tool, row)).unwrap_or_default();
         if named.is_empty() {
             format!("meaning close to its description ({cosine:.2})")
         } else {
@@ -42,7 +46,8 @@ impl<'e> Explainer<'e> {
     }
 
     fn named(&self, words: &dyn Words, tool: &Tool, row: &[f32]) -> Vec<String> {
-        let mut telling: Vec<(f32, &Word)> = self.wanted.iter().map(|word| (dot(&word.vector, row), word)).collect();
+        let wanted = self.wanted.get_or_init(|| words.words_of(&self.text, MAX_WANTED));
+        let mut telling: Vec<(f32, &Word)> = wanted.iter().map(|word| (dot(&word.vector, row), word)).collect();
         telling.sort_by(|one, other| other.0.total_cmp(&one.0));
         let least = telling.first().map_or(0.0, |(most, _)| most * WORTH_NAMING).max(f32::MIN_POSITIVE);
         let telling = telling.into_iter().take(MAX_NAMED).take_while(|(worth, _)| *worth >= least);

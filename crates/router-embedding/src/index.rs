@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{Index, Match, Query, Ranking, Result, ServerTools, ToolRef};
+use gateway_core::{Index, Match, Query, Ranking, Reasoning, Result, ServerTools, ToolRef};
 
 use crate::calibrate::Usual;
 use crate::embedder::{Embedder, Role};
@@ -18,45 +18,59 @@ use crate::segment::{Catalogue, Near};
 /// The index of an [`EmbeddingRouter`](crate::EmbeddingRouter).
 pub(crate) struct EmbeddingIndex {
     embedder: Arc<dyn Embedder>,
+    floor: f32,
+    tools: Arc<Tools>,
+}
+
+/// The tools, for those who explain a match later, too.
+struct Tools {
     servers: Box<[Arc<ServerTools>]>,
     catalogue: Catalogue,
 }
 
 impl EmbeddingIndex {
-    pub(crate) fn new(embedder: Arc<dyn Embedder>, servers: &[Arc<ServerTools>], catalogue: Catalogue) -> Self {
-        Self { embedder, servers: servers.into(), catalogue }
+    pub(crate) fn new(
+        embedder: Arc<dyn Embedder>,
+        floor: f32,
+        servers: &[Arc<ServerTools>],
+        catalogue: Catalogue,
+    ) -> Self {
+        Self { embedder, floor, tools: Arc::new(Tools { servers: servers.into(), catalogue }) }
     }
 
     fn matches(&self, query: &Query<'_>, probes: &Probes) -> Vec<Match> {
-        let near = self.catalogue.scores(probes);
+        let near = self.tools.catalogue.scores(probes);
         // Hidden tools count too: what a tool scores does not depend on who asks.
         let calibration = self.embedder.calibration();
         let usual = Usual::new(calibration, near.iter().map(|near| near.cosine));
         // Not a number counts as no limit.
-        let floor = calibration.floor.max(query.min_score);
+        let floor = self.floor.max(query.min_score);
         let mut best = Best { limit: query.limit, heap: BinaryHeap::new() };
         for near in near {
             best.offer(near, query.visible);
         }
-        let explainer = Explainer::new(self.embedder.words(), query.text);
+        let explainer = Arc::new(Explainer::new(Arc::clone(&self.embedder), query.text));
         let scored = best.sorted().map(|near| (near, usual.score(near.cosine)));
         scored
             .take_while(|(_, score)| *score >= floor)
-            .map(|(near, score)| Match { tool: near.tool, score, reasoning: self.explain(&explainer, near) })
+            .map(|(near, score)| Match { tool: near.tool, score, reasoning: self.reasoning(&explainer, near) })
             .collect()
     }
 
-    fn explain(&self, explainer: &Explainer<'_>, near: Near) -> String {
-        let ToolRef { server, tool } = near.tool;
-        let declared = &self.servers[server as usize].tools()[tool as usize];
-        explainer.explain(declared, &self.catalogue.row(near.tool), near.cosine)
+    fn reasoning(&self, explainer: &Arc<Explainer>, near: Near) -> Reasoning {
+        let (tools, explainer) = (Arc::clone(&self.tools), Arc::clone(explainer));
+        Reasoning::when_read(move || {
+            let ToolRef { server, tool } = near.tool;
+            let declared = &tools.servers[server as usize].tools()[tool as usize];
+            explainer.explain(declared, &tools.catalogue.row(near.tool), near.cosine)
+        })
     }
 }
 
 #[async_trait]
 impl Index for EmbeddingIndex {
     async fn rank(&self, query: &Query<'_>) -> Result<Ranking> {
-        if query.limit == 0 || self.catalogue.tools() == 0 {
+        if query.limit == 0 || self.tools.catalogue.tools() == 0 {
             return Ok(Ranking::default());
         }
         let vectors = self.embedder.embed(&readings(query.text), Role::Query).await?;
@@ -72,8 +86,8 @@ impl fmt::Debug for EmbeddingIndex {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmbeddingIndex")
             .field("embedder", &self.embedder)
-            .field("servers", &self.servers.len())
-            .field("tools", &self.catalogue.tools())
+            .field("servers", &self.tools.servers.len())
+            .field("tools", &self.tools.catalogue.tools())
             .finish_non_exhaustive()
     }
 }

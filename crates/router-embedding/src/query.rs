@@ -5,7 +5,7 @@ use gateway_core::clauses;
 use crate::document::bounded;
 
 /// How much of a query is read, in bytes.
-const MAX_TEXT: usize = 8 * 1024;
+pub(crate) const MAX_TEXT: usize = 8 * 1024;
 
 /// How much the best clause of a request counts beside the whole.
 const CLAUSE: f32 = 1.0;

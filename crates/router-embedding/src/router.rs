@@ -24,6 +24,7 @@ const BATCH: usize = 256;
 pub struct EmbeddingRouter {
     embedder: Arc<dyn Embedder>,
     store: Option<VectorStore>,
+    floor: f32,
     segments: Mutex<FxHashMap<u64, Weak<Segment>>>,
 }
 
@@ -53,13 +54,22 @@ impl Unread<'_> {
 impl EmbeddingRouter {
     /// A router with this model.
     pub fn new(embedder: Arc<dyn Embedder>) -> Self {
-        Self { embedder, store: None, segments: Mutex::default() }
+        let floor = embedder.calibration().floor;
+        Self { embedder, store: None, floor, segments: Mutex::default() }
     }
 
     /// Keeps the vectors of tools' texts in `store`, for a model that takes time or money.
     #[must_use]
     pub fn with_store(mut self, store: VectorStore) -> Self {
         self.store = Some(store);
+        self
+    }
+
+    /// Leaves out matches whose score is below `floor`, 0..=1, in place of the model's own
+    /// [floor](crate::Calibration::floor). 0 is for those who judge further, such as a router that fuses several.
+    #[must_use]
+    pub fn with_floor(mut self, floor: f32) -> Self {
+        self.floor = floor;
         self
     }
 
@@ -165,7 +175,7 @@ impl Router for EmbeddingRouter {
 
     async fn index(&self, servers: &[Arc<ServerTools>]) -> Result<Arc<dyn Index>> {
         let catalogue = Catalogue::new(self.segments(servers).await?);
-        Ok(Arc::new(EmbeddingIndex::new(Arc::clone(&self.embedder), servers, catalogue)))
+        Ok(Arc::new(EmbeddingIndex::new(Arc::clone(&self.embedder), self.floor, servers, catalogue)))
     }
 }
 

@@ -37,7 +37,7 @@ impl KeywordIndex {
         best.into_iter()
             .map(|scored| (scored.tool, wanted.demand.score(scored.sum)))
             .take_while(|(_, score)| *score >= floor)
-            .map(|(tool, score)| Match { tool, score, reasoning: explain(query.text, &wanted, catalogue, tool) })
+            .map(|(tool, score)| Match { tool, score, reasoning: explain(query.text, &wanted, catalogue, tool).into() })
             .collect()
     }
 }

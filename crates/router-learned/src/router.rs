@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{Index, Match, Query, Ranking, Result, Router, ServerTools};
+use gateway_core::{Index, Match, Query, Ranking, Reasoning, Result, Router, ServerTools};
 
 use crate::lift::{MOST, log_odds, raised};
 use crate::memory::Memory;
@@ -83,7 +83,8 @@ impl LearnedIndex {
         }
         for (found, lift) in matches.iter_mut().zip(lifts).filter(|(_, lift)| *lift > 0.0) {
             found.score = raised(found.score, lift);
-            found.reasoning.push_str(CHOSEN);
+            let before = found.reasoning.clone();
+            found.reasoning = Reasoning::when_read(move || format!("{before}{CHOSEN}"));
         }
         // Stable: equal ones stand as the other router had them.
         matches.sort_by(|one, other| other.score.total_cmp(&one.score));

@@ -85,8 +85,9 @@ fn merged(found: Vec<Match>, judged: usize, picks: &[Pick]) -> Vec<Match> {
         .iter()
         .filter_map(|pick| {
             let candidate = found.get(pick.candidate)?;
-            let reasoning = if pick.reasoning.is_empty() { &candidate.reasoning } else { &pick.reasoning };
-            Some(Match { tool: candidate.tool, score: pick.score, reasoning: reasoning.clone() })
+            let picked = || pick.reasoning.as_str().into();
+            let reasoning = if pick.reasoning.is_empty() { candidate.reasoning.clone() } else { picked() };
+            Some(Match { tool: candidate.tool, score: pick.score, reasoning })
         })
         .collect();
     let below = |score: f32| score.min(lowest) / 2.0;
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     fn found(score: f32, tool: u32) -> Match {
-        Match { tool: ToolRef { server: 0, tool }, score, reasoning: format!("words {tool}") }
+        Match { tool: ToolRef { server: 0, tool }, score, reasoning: format!("words {tool}").into() }
     }
 
     fn pick(candidate: usize, score: f32, reasoning: &str) -> Pick {

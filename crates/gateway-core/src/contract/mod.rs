@@ -7,6 +7,7 @@ pub mod auth;
 pub mod clauses;
 pub mod feedback;
 pub mod invoke;
+pub mod reasoning;
 pub mod request;
 pub mod router;
 pub mod session_store;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Result, ServerTools};
+use crate::{Reasoning, Result, ServerTools};
 
 /// Ranks tools. A router is a maker of indexes: what costs time is done once for a set of tools.
 ///
@@ -100,5 +100,5 @@ pub struct Match {
     /// How well, 0..=1, comparable between queries: above about 0.5 it is likely what was wanted.
     pub score: f32,
     /// Why, in one line: the words or the meaning that matched.
-    pub reasoning: String,
+    pub reasoning: Reasoning,
 }

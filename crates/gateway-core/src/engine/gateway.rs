@@ -121,7 +121,7 @@ impl Gateway {
                 .into_iter()
                 .filter_map(|found| {
                     let tool = view.catalogue.entry(found.tool)?;
-                    Some(FoundTool { tool, score: found.score, reasoning: found.reasoning })
+                    Some(FoundTool { tool, score: found.score, reasoning: found.reasoning.to_string() })
                 })
                 .collect();
             if let Some(recent) = &self.engine.recent {

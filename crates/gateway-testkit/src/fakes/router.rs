@@ -48,7 +48,7 @@ impl Index for FakeIndex {
                 let mut shared: Vec<_> = wanted.intersection(have).map(String::as_str).collect();
                 shared.sort_unstable();
                 let score = shared.len() as f32 / wanted.len() as f32;
-                let reasoning = format!("shares {}", shared.join(", "));
+                let reasoning = format!("shares {}", shared.join(", ")).into();
                 (!shared.is_empty()).then_some(Match { tool: *place, score, reasoning })
             })
             .filter(|found| found.score >= query.min_score)

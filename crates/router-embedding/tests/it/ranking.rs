@@ -49,7 +49,7 @@ async fn each_part_of_a_request_finds_its_tool() {
 async fn the_reason_names_the_words_that_did_it() {
     let servers = servers();
     let index = index(&servers).await;
-    let reasoning = |found: &[gateway_core::Match]| found[0].reasoning.clone();
+    let reasoning = |found: &[gateway_core::Match]| found[0].reasoning.to_string();
     let found = rank(&*index, "cancel the event").await;
     assert_eq!(name(&servers, &found[0]), "delete_event");
     let line = reasoning(&found);

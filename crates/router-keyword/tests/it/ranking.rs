@@ -34,7 +34,7 @@ async fn the_first_match_and_its_reason() {
         ("issue\n\tcreating", "create_issue", "name: issue, creating"),
     ] {
         let found = rank(&*index, query).await;
-        let first = found.first().map(|found| (name(&servers, found), found.reasoning.clone()));
+        let first = found.first().map(|found| (name(&servers, found), found.reasoning.to_string()));
         assert_eq!(first, Some((expected.to_owned(), reasoning.to_owned())), "{query}");
     }
 }

@@ -79,7 +79,7 @@ impl Index for BrokenIndex {
             _ => *query,
         };
         let mut matches = self.inner.rank(&wider).await?.matches;
-        let invented = |score| Match { tool: ToolRef { server: 99, tool: 0 }, score, reasoning: "x".to_owned() };
+        let invented = |score| Match { tool: ToolRef { server: 99, tool: 0 }, score, reasoning: "x".into() };
         match self.fault {
             Fault::InventsTools if !matches.is_empty() => matches.push(invented(0.0)),
             Fault::FiltersTooLate => matches.retain(|found| (query.visible)(found.tool)),
@@ -102,7 +102,7 @@ impl Index for BrokenIndex {
                 matches.iter_mut().for_each(|found| found.score = 0.5);
                 matches.truncate(query.limit);
             }
-            Fault::SeveralLines => matches.iter_mut().for_each(|found| found.reasoning = "a\nb".to_owned()),
+            Fault::SeveralLines => matches.iter_mut().for_each(|found| found.reasoning = "a\nb".into()),
             _ => {}
         }
         Ok(matches.into())
