@@ -5,7 +5,7 @@ use router_keyword::KeywordRouter;
 
 use crate::support::{fresh, index, names, search, tool, use_after};
 
-const QUERY: &str = "a chart of the sales report for the board";
+const QUERY: &str = "a poster of the sales report for the board";
 
 #[tokio::test]
 async fn a_tool_that_was_preferred_comes_first_the_next_time() {
@@ -15,7 +15,7 @@ async fn a_tool_that_was_preferred_comes_first_the_next_time() {
     assert_ne!(before[0], "render_report");
     use_after(&*index, &memory, "ann", QUERY, "render_report").await;
     // And for similar requests of others.
-    for query in [QUERY, "chart the sales report", "I want the sales reports as charts, please"] {
+    for query in [QUERY, "poster the sales report", "I want the sales reports as posters, please"] {
         assert_eq!(names(&*index, query).await[0], "render_report", "{query}");
     }
     let first = &search(&*index, QUERY, 1).await[0];

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::support::{around, index, names, search, use_after};
 
-const QUERY: &str = "a chart of the sales report for the board";
+const QUERY: &str = "a poster of the sales report for the board";
 
 fn open(path: &Path) -> gateway_core::Result<Memory> {
     Memory::open(path, MemoryConfig::default())
@@ -34,7 +34,7 @@ async fn what_was_learned_is_there_after_a_restart() {
     let files: Vec<_> = fs::read_dir(path.parent().expect("has one")).expect("lists").collect();
     assert_eq!(files.len(), 1, "{files:?}");
     let text = fs::read_to_string(&path).expect("reads");
-    for word in ["chart", "sales", "board", "render", "office", "ann"] {
+    for word in ["poster", "sales", "board", "render", "office", "ann"] {
         assert!(!text.contains(word), "{word} is in {text}");
     }
 }

@@ -6,12 +6,12 @@ use router_learned::{Memory, MemoryConfig};
 
 use crate::support::{around, fresh, index, names, search, tool, use_after};
 
-const QUERY: &str = "a chart of the sales report for the board";
+const QUERY: &str = "a poster of the sales report for the board";
 
 /// One caller pushes a tool, by the worst that the engine could ever tell of it, with a thousand different requests.
 fn push(memory: &Memory, name: &str) {
     for n in 0..1_000 {
-        for query in [QUERY.to_owned(), format!("{QUERY} number{n}a"), format!("chart sales report board word{n}")] {
+        for query in [QUERY.to_owned(), format!("{QUERY} number{n}a"), format!("poster sales report board word{n}")] {
             let (server, score, rival) = ("office", 0.001, Some(0.999));
             memory.used(&ToolUse { principal: "mallory", query: &query, server, tool: name, score, rival });
         }
