@@ -34,6 +34,18 @@ impl Dictionary {
         self.offsets.windows(2).map(|span| span[0] as usize..span[1] as usize)
     }
 
+    /// The postings that the block at a place has of a term.
+    pub(crate) fn postings(&self, places: &Places, entry: Entry, block: usize) -> &[Packed] {
+        places.span(entry, block).map_or(&[], |span| self.blocks[block].postings(span))
+    }
+
+    /// The posting of a term for the tool at `place` in the index, with its fields.
+    pub(crate) fn posting(&self, places: &Places, entry: Entry, place: u32) -> Option<(Posting, FieldSet)> {
+        let block = self.offsets.partition_point(|offset| *offset <= place).checked_sub(1)?;
+        let span = places.span(entry, block)?;
+        self.blocks[block].posting(span, place - self.offsets[block])
+    }
+
     /// How much memory the blocks hold.
     pub(crate) fn bytes(&self) -> usize {
         self.blocks.iter().map(|block| block.bytes()).sum()
@@ -45,7 +57,7 @@ impl Dictionary {
 pub(crate) struct Entry {
     /// How many tools have it.
     having: u32,
-    /// Where its places begin and end in [`Found::places`].
+    /// Where its places begin and end in [`Places`].
     begin: u32,
     end: u32,
 }
@@ -67,8 +79,19 @@ pub(crate) struct Lookups<'a> {
 #[derive(Debug, Default)]
 struct Found {
     entries: FxHashMap<Term, Option<Entry>>,
-    /// Of one entry after the other, by ascending block.
-    places: Vec<Place>,
+    places: Places,
+}
+
+/// Where the terms that a query looked up are: of one entry after the other, by ascending block.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Vec<Place>);
+
+impl Places {
+    fn span(&self, entry: Entry, block: usize) -> Option<Range<u32>> {
+        let places = &self.0[entry.begin as usize..entry.end as usize];
+        let at = places.binary_search_by_key(&block, |place| place.block as usize).ok()?;
+        Some(places[at].span.clone())
+    }
 }
 
 /// Where a block has the postings of a term.
@@ -86,7 +109,7 @@ impl<'a> Lookups<'a> {
 
     /// Looks a term up.
     pub(crate) fn find(&self, term: Term) -> Option<Entry> {
-        let Found { entries, places } = &mut *self.found.borrow_mut();
+        let Found { entries, places: Places(places) } = &mut *self.found.borrow_mut();
         *entries.entry(term).or_insert_with(|| {
             let begin = places.len() as u32;
             for (block, searched) in (0..).zip(&self.dictionary.blocks) {
@@ -95,18 +118,6 @@ impl<'a> Lookups<'a> {
             let having = places[begin as usize..].iter().map(|place| place.span.len() as u32).sum();
             (having > 0).then_some(Entry { having, begin, end: places.len() as u32 })
         })
-    }
-
-    /// The postings that the block at a place has of a term.
-    pub(crate) fn postings(&self, entry: Entry, block: usize) -> &'a [Packed] {
-        self.span(entry, block).map_or(&[], |span| self.dictionary.blocks[block].postings(span))
-    }
-
-    /// The posting of a term for the tool at `place` in the index, with its fields.
-    pub(crate) fn posting(&self, entry: Entry, place: u32) -> Option<(Posting, FieldSet)> {
-        let block = self.dictionary.offsets.partition_point(|offset| *offset <= place).checked_sub(1)?;
-        let span = self.span(entry, block)?;
-        self.dictionary.blocks[block].posting(span, place - self.dictionary.offsets[block])
     }
 
     /// The words of the tools that `word` is likely to be, by the number of mistakes.
@@ -120,10 +131,8 @@ impl<'a> Lookups<'a> {
         found
     }
 
-    fn span(&self, entry: Entry, block: usize) -> Option<Range<u32>> {
-        let places = &self.found.borrow().places;
-        let places = &places[entry.begin as usize..entry.end as usize];
-        let at = places.binary_search_by_key(&block, |place| place.block as usize).ok()?;
-        Some(places[at].span.clone())
+    /// Where everything is that was found.
+    pub(crate) fn into_places(self) -> Places {
+        self.found.into_inner().places
     }
 }

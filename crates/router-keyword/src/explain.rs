@@ -21,7 +21,7 @@ struct Matched<'a> {
 
 /// The words of `text` that `tool` has, by the most telling field that each stands in:
 /// `name: create, issue; description: github`.
-pub(crate) fn explain(text: &str, wanted: &Wanted<'_>, catalogue: &Catalogue, tool: ToolRef) -> String {
+pub(crate) fn explain(text: &str, wanted: &Wanted, catalogue: &Catalogue, tool: ToolRef) -> String {
     let matched = |term| {
         let (posting, fields) = catalogue.find(term, tool, wanted)?;
         Some(Matched { term, field: fields.first()?, worth: term.weight * posting.strength })
@@ -60,7 +60,7 @@ fn overlap(a: &WantedTerm, b: &WantedTerm) -> bool {
 }
 
 /// Writes sorted matches. Those that overlap, such as pairs of characters, are written as one.
-fn write_line(text: &str, wanted: &Wanted<'_>, named: &[Matched<'_>]) -> String {
+fn write_line(text: &str, wanted: &Wanted, named: &[Matched<'_>]) -> String {
     let mut line = String::new();
     let mut named = named.iter().peekable();
     let mut last_field = None;

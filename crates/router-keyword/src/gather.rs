@@ -27,13 +27,13 @@ impl Room {
         reserve(&mut self.sums, tools);
     }
 
-    /// Adds up what `terms`, which stand in `clauses` clauses, are worth to each tool of a block, whose places in the
+    /// Adds up what `terms`, which stand in as many clauses as there are `clauses`, their boosts, are worth to each tool of a block, whose places in the
     /// index are `tools`; `postings` has those of the block. Of terms that say the same
     /// thing only the one that is worth most counts: a tool that fetches, gets *and* reads is no better than one that gets.
     pub(crate) fn gather<P: Iterator<Item = Posting>>(
         &mut self,
         terms: &[WantedTerm],
-        clauses: usize,
+        clauses: &[f32],
         tools: Range<usize>,
         postings: impl Fn(&WantedTerm) -> P,
     ) {
@@ -41,22 +41,23 @@ impl Room {
             reserve(sums, tools.len());
         }
         let first = tools.start;
-        for clause in 0..clauses.max(1) {
+        let several = clauses.len() > 1;
+        for (clause, boost) in clauses.iter().enumerate() {
             let bit = 1 << clause;
             let in_clause = || terms.chunk_by(|a, b| a.group == b.group).filter(|same| same[0].clauses & bit != 0);
             for same in in_clause() {
                 // What stands in two clauses counts once in the whole.
                 let is_first = same[0].clauses & (bit - 1) == 0;
-                self.add(same, clauses > 1, is_first.then_some(first), &postings);
+                self.add(same, several, is_first.then_some(first), &postings);
             }
-            if clauses > 1 {
+            if several {
                 for posting in in_clause().flatten().flat_map(&postings) {
                     let at = posting.tool as usize;
-                    self.best[at] = self.best[at].max(std::mem::take(&mut self.clause[at]));
+                    self.best[at] = self.best[at].max(boost * std::mem::take(&mut self.clause[at]));
                 }
             }
         }
-        if clauses > 1 {
+        if several {
             for posting in terms.iter().flat_map(postings) {
                 // Over the whole again, so that a query that says one thing in two sentences scores as in one.
                 let at = posting.tool as usize;

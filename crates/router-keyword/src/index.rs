@@ -4,24 +4,24 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gateway_core::{Index, Match, Query, Ranking, Result};
+use gateway_core::{Index, Match, Query, Ranking, Reasoning, Result, ToolRef};
 
 use crate::config::KeywordConfig;
-use crate::dictionary::Lookups;
 use crate::explain::explain;
-use crate::query::{Known, Wanted};
+use crate::fields::bounded;
+use crate::query::{MAX_TEXT, Wanted};
 use crate::rank::{Catalogue, Rooms};
 
 /// The index of a [`KeywordRouter`](crate::KeywordRouter).
 pub(crate) struct KeywordIndex {
     config: Arc<KeywordConfig>,
-    catalogue: Catalogue,
+    catalogue: Arc<Catalogue>,
     rooms: Arc<Rooms>,
 }
 
 impl KeywordIndex {
     pub(crate) fn new(config: Arc<KeywordConfig>, catalogue: Catalogue, rooms: Arc<Rooms>) -> Self {
-        Self { config, catalogue, rooms }
+        Self { config, catalogue: Arc::new(catalogue), rooms }
     }
 
     fn matches(&self, query: &Query<'_>) -> Vec<Match> {
@@ -29,17 +29,29 @@ impl KeywordIndex {
         if query.limit == 0 || catalogue.tools() == 0 {
             return Vec::new();
         }
-        let lookups = Lookups::new(catalogue.dictionary());
-        let wanted = Wanted::new(query.text, &Known { tools: catalogue.tools(), dictionary: &lookups, config });
+        let wanted = Wanted::new(query.text, catalogue.tools(), catalogue.dictionary(), config);
         // Not a number counts as no limit.
         let floor = config.floor.max(query.min_score);
         let best = catalogue.best(&wanted, config.server_prior, query.limit, query.visible, &self.rooms);
+        let demand = wanted.demand;
+        let asked = Arc::new(Asked { text: bounded(query.text, MAX_TEXT).into(), wanted });
         best.into_iter()
-            .map(|scored| (scored.tool, wanted.demand.score(scored.sum)))
+            .map(|scored| (scored.tool, demand.score(scored.sum)))
             .take_while(|(_, score)| *score >= floor)
-            .map(|(tool, score)| Match { tool, score, reasoning: explain(query.text, &wanted, catalogue, tool).into() })
+            .map(|(tool, score)| Match { tool, score, reasoning: self.reasoning(&asked, tool) })
             .collect()
     }
+
+    fn reasoning(&self, asked: &Arc<Asked>, tool: ToolRef) -> Reasoning {
+        let (catalogue, asked) = (Arc::clone(&self.catalogue), Arc::clone(asked));
+        Reasoning::when_read(move || explain(&asked.text, &asked.wanted, &catalogue, tool))
+    }
+}
+
+/// A query, for those who ask later why a tool was found.
+struct Asked {
+    text: Box<str>,
+    wanted: Wanted,
 }
 
 #[async_trait]

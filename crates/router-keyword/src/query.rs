@@ -5,7 +5,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::calibrate::Demand;
 use crate::config::KeywordConfig;
-use crate::dictionary::{Entry, Lookups};
+use crate::dictionary::{Dictionary, Entry, Lookups, Places};
 use crate::fields::bounded;
 use crate::pieces::is_spaceless;
 use crate::related::{Related, related};
@@ -14,7 +14,7 @@ use crate::tokenize::{Joining, Kind, Term, Token, Tokenizer, fold};
 use crate::translate::{Foreign, foreign};
 
 /// How much of a query is read, in bytes: some 1,300 words.
-const MAX_TEXT: usize = 8 * 1024;
+pub(crate) const MAX_TEXT: usize = 8 * 1024;
 
 /// How much a number counts. It is mostly a value for the tool, and rarely says which tool.
 const NUMBER: f32 = 0.3;
@@ -32,15 +32,18 @@ const TRANSLATED: f32 = 0.9;
 /// How much less sure it is what a stop word stands for, such as `list` for `which`.
 const QUESTION: f32 = 0.4;
 
+/// How far clauses count alike, however many words they have and however rare these are: 0 not at all, 1 wholly.
+const EVEN: f32 = 0.5;
+
 /// What a query asks of an index.
 #[derive(Debug)]
-pub(crate) struct Wanted<'a> {
-    /// Where its terms were looked up.
-    pub(crate) lookups: &'a Lookups<'a>,
+pub(crate) struct Wanted {
+    /// Where its terms are found.
+    pub(crate) places: Places,
     /// The terms that some tool has, those that say the same together.
     pub(crate) terms: Vec<WantedTerm>,
-    /// How many clauses the query has.
-    pub(crate) clauses: usize,
+    /// For each clause of the query, what its sums are multiplied with.
+    pub(crate) clauses: Vec<f32>,
     /// How much is asked for.
     pub(crate) demand: Demand,
     /// What the query says misspelt.
@@ -49,11 +52,11 @@ pub(crate) struct Wanted<'a> {
 
 /// What is known where a query is read.
 #[derive(Clone, Copy)]
-pub(crate) struct Known<'a> {
+struct Known<'a> {
     /// How many tools the index has.
-    pub(crate) tools: u32,
-    pub(crate) dictionary: &'a Lookups<'a>,
-    pub(crate) config: &'a KeywordConfig,
+    tools: u32,
+    dictionary: &'a Lookups<'a>,
+    config: &'a KeywordConfig,
 }
 
 /// A term of a query that some tool has.
@@ -90,10 +93,12 @@ pub(crate) enum Said {
     Misspelt(usize),
 }
 
-impl<'a> Wanted<'a> {
-    /// Reads `text` as a query.
-    pub(crate) fn new(text: &str, known: &Known<'a>) -> Self {
-        let Known { tools, dictionary, config, .. } = *known;
+impl Wanted {
+    /// Reads `text` as a query to an index of `tools` tools with the terms of `dictionary`.
+    pub(crate) fn new(text: &str, tools: u32, dictionary: &Dictionary, config: &KeywordConfig) -> Self {
+        let lookups = Lookups::new(dictionary);
+        let dictionary = &lookups;
+        let known = Known { tools, dictionary, config };
         let text = bounded(text, MAX_TEXT);
         let mut tokens = Vec::new();
         let mut tokenizer = Tokenizer::new();
@@ -105,7 +110,7 @@ impl<'a> Wanted<'a> {
             *clauses.entry(token.term).or_default() |= 1 << clause_of(&starts, token.start);
         }
         let mut reader =
-            Reader { known: *known, clauses, starts, terms: Vec::new(), rarities: Vec::new(), spellings: Vec::new() };
+            Reader { known, clauses, starts, terms: Vec::new(), rarities: Vec::new(), spellings: Vec::new() };
         let mut seen = FxHashSet::default();
         let foreign = foreign(text, &tokens, |token| dictionary.find(token.term).is_some());
         // Between words without spaces that are known stand endings and the like.
@@ -155,10 +160,10 @@ impl<'a> Wanted<'a> {
         }
         terms.sort_by_key(|term| term.group);
         Self {
-            lookups: dictionary,
-            terms,
-            clauses: starts.len(),
+            places: lookups.into_places(),
+            clauses: boosts(&terms, starts.len()),
             demand: Demand::new(rarities, rarity(1, tools)),
+            terms,
             spellings,
         }
     }
@@ -282,6 +287,19 @@ impl Reader<'_> {
     fn rarity(&self, entry: Entry) -> f32 {
         rarity(entry.having(), self.known.tools)
     }
+}
+
+/// What the sums of each of the `clauses` clauses are multiplied with: those of one with few or common words are made
+/// up for it in part, since it may want a tool as much as a longer one does.
+fn boosts(terms: &[WantedTerm], clauses: usize) -> Vec<f32> {
+    // What a tool that has every term of a clause, as strongly as can be, would get for it.
+    let ideal = |clause: usize| -> f32 {
+        let same = terms.chunk_by(|a, b| a.group == b.group).filter(|same| same[0].clauses & (1 << clause) != 0);
+        same.map(|same| same.iter().map(|term| term.weight).fold(0.0, f32::max)).sum()
+    };
+    let ideals: Vec<f32> = (0..clauses.max(1)).map(ideal).collect();
+    let greatest = ideals.iter().copied().fold(0.0, f32::max);
+    ideals.iter().map(|ideal| if *ideal > 0.0 { (greatest / ideal).powf(EVEN) } else { 1.0 }).collect()
 }
 
 /// The place of the clause in which `at` lies, of those that begin at `starts`.

@@ -103,15 +103,15 @@ impl Catalogue {
     }
 
     /// The posting of `term` for `tool`, with its fields.
-    pub(crate) fn find(&self, term: &WantedTerm, tool: ToolRef, wanted: &Wanted<'_>) -> Option<(Posting, FieldSet)> {
-        wanted.lookups.posting(term.entry, self.offsets.get(tool.server as usize)? + tool.tool)
+    pub(crate) fn find(&self, term: &WantedTerm, tool: ToolRef, wanted: &Wanted) -> Option<(Posting, FieldSet)> {
+        self.dictionary.posting(&wanted.places, term.entry, self.offsets.get(tool.server as usize)? + tool.tool)
     }
 
     /// The `limit` best of the tools that have any of what is `wanted` and are `visible`, best first. `server_prior`
     /// of the best sum at a tool's server is added to the tool's.
     pub(crate) fn best(
         &self,
-        wanted: &Wanted<'_>,
+        wanted: &Wanted,
         server_prior: f32,
         limit: usize,
         visible: &dyn Fn(ToolRef) -> bool,
@@ -119,8 +119,8 @@ impl Catalogue {
     ) -> Vec<Scored> {
         let mut room = rooms.take(self.tools() as usize);
         for (block, tools) in self.dictionary.blocks().enumerate() {
-            room.gather(&wanted.terms, wanted.clauses, tools, |term| {
-                wanted.lookups.postings(term.entry, block).iter().map(|posting| posting.get())
+            room.gather(&wanted.terms, &wanted.clauses, tools, |term| {
+                self.dictionary.postings(&wanted.places, term.entry, block).iter().map(|posting| posting.get())
             });
         }
         let mut best = Best { limit, heap: BinaryHeap::new() };
