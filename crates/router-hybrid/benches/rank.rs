@@ -1,5 +1,6 @@
 //! How fast words and meaning are asked and fused: `cargo bench -p router-hybrid`.
 
+#[expect(dead_code, reason = "the queries are written out here")]
 #[path = "../../router-keyword/benches/rank/corpus.rs"]
 mod corpus;
 
