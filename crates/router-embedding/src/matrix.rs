@@ -3,6 +3,8 @@
 //! A row is scaled so that its largest number is ±127; a query keeps as many of its bits as cannot overflow the sum.
 //! The error of a cosine stays below 0.005, which is less than any two models agree on.
 
+use fearless_simd::{Level, dispatch};
+
 use crate::vector::Vector;
 
 /// How many numbers are multiplied side by side. Rows are filled up with zeros to a multiple.
@@ -44,6 +46,8 @@ pub(crate) struct Probes {
     /// The number of dimensions.
     dimensions: usize,
     each: Vec<Probe>,
+    /// What this processor can do.
+    level: Level,
 }
 
 #[derive(Debug)]
@@ -55,7 +59,7 @@ struct Probe {
 impl Probes {
     /// Makes ready `vectors`, all of as many dimensions as the first.
     pub(crate) fn new<'v>(vectors: impl IntoIterator<Item = &'v Vector>) -> Self {
-        let mut made = Self { dimensions: 0, each: Vec::new() };
+        let mut made = Self { dimensions: 0, each: Vec::new(), level: level() };
         for values in vectors.into_iter().map(Vector::values) {
             made.dimensions = values.len();
             let largest = values.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
@@ -93,10 +97,15 @@ impl Matrix {
 
     /// Hands the cosines of each row with each of `probes` to `emit`, by row; none of a row without a vector. Where
     /// the model has changed its number of dimensions meanwhile, no row has one.
-    pub(crate) fn scan(&self, probes: &Probes, mut emit: impl FnMut(usize, &[f32])) {
-        if self.dimensions == 0 || self.dimensions != probes.dimensions {
-            return;
+    pub(crate) fn scan(&self, probes: &Probes, emit: impl FnMut(usize, &[f32])) {
+        if self.dimensions != 0 && self.dimensions == probes.dimensions {
+            dispatch!(probes.level, _simd => self.scan_rows(probes, emit));
         }
+    }
+
+    /// Is compiled once for each kind of processor, and so must be [`product`]: what is not inlined is not.
+    #[inline(always)]
+    fn scan_rows(&self, probes: &Probes, mut emit: impl FnMut(usize, &[f32])) {
         let mut cosines = vec![0.0; probes.len()];
         for (place, (row, scale)) in self.values.chunks_exact(self.width).zip(&self.scales).enumerate() {
             if *scale == 0.0 {
@@ -125,8 +134,18 @@ fn chunks<T: Copy + Default>(values: impl Iterator<Item = T>, dimensions: usize)
     chunks.into()
 }
 
+/// The widest instructions of this processor that pay. Of those on 512 bits, getting the numbers into place costs more
+/// than they save.
+fn level() -> Level {
+    let level = Level::new();
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    let level = level.as_avx2().map_or(level, Level::Avx2);
+    level
+}
+
 /// The sum of products. Compilers turn the inner loop into multiply-and-add instructions, which all x86-64 and ARM64
 /// processors have for 16-bit numbers.
+#[inline(always)]
 fn product(row: &[[i8; LANES]], probe: &[[i16; LANES]]) -> i32 {
     let mut sum = 0;
     for (row, probe) in row.iter().zip(probe) {
