@@ -15,6 +15,11 @@ pub fn run(arguments: &[&str]) -> Result<ExitCode, String> {
 
 fn command(arguments: &[&str]) -> Command {
     let mut command = cargo();
-    command.args(["run", "--quiet", "--profile", "eval", "--package", "eval-routing", "--"]).args(arguments);
+    command.args(["run", "--quiet", "--profile", "eval", "--package", "eval-routing"]);
+    // It takes long to build, so only those wait for it who use it.
+    if arguments.contains(&"--minilm") {
+        command.args(["--features", "minilm"]);
+    }
+    command.arg("--").args(arguments);
     command
 }

@@ -35,12 +35,27 @@ pub const ENTRIES: &[Entry] = &[
     Entry { name: "keyword", make: |_| Ok(Arc::new(KeywordRouter::default())) },
     Entry { name: "embedding", make: |_| Ok(Arc::new(EmbeddingRouter::default())) },
     Entry { name: "hybrid", make: |_| Ok(Arc::new(hybrid(EmbeddingRouter::default()))) },
+    Entry { name: "minilm", make: |settings| Ok(Arc::new(minilm(settings)?)) },
+    Entry { name: "hybrid-minilm", make: |settings| Ok(Arc::new(hybrid(minilm(settings)?))) },
 ];
 
 /// The default of the gateway's programs, with this part by meaning.
 fn hybrid(meaning: EmbeddingRouter) -> HybridRouter {
     let words = KeywordRouter::new(KeywordConfig { floor: 0.0, ..KeywordConfig::default() });
     HybridRouter::new(vec![Part::by_words(Arc::new(words)), Part::by_meaning(Arc::new(meaning.with_floor(0.0)))])
+}
+
+/// The embedding router with the model in the folder of `--minilm`.
+#[cfg(feature = "minilm")]
+fn minilm(settings: &Settings) -> Result<EmbeddingRouter> {
+    let folder = settings.minilm.as_ref().ok_or_else(|| Error::Option("needs --minilm DIR".to_owned()))?;
+    let model = router_embedding::MiniLm::load(folder, 1).map_err(|error| Error::Option(error.to_string()))?;
+    Ok(EmbeddingRouter::new(Arc::new(model)).with_store(router_embedding::VectorStore::in_memory(1 << 30)))
+}
+
+#[cfg(not(feature = "minilm"))]
+fn minilm(_: &Settings) -> Result<EmbeddingRouter> {
+    Err(Error::Option("needs --minilm DIR, and the program built with --features minilm".to_owned()))
 }
 
 /// The entry called `name`.

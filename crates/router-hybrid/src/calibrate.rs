@@ -9,16 +9,16 @@
 //! half lacked what was wanted, and on 120 questions that no tool answers.
 
 /// The log odds where the evidence is even.
-const INTERCEPT: f32 = -0.17;
+const INTERCEPT: f32 = -0.26;
 
 /// How fast the log odds rise with the evidence for the best tool.
-const EVIDENCE: f32 = 0.82;
+const EVIDENCE: f32 = 0.78;
 
 /// How fast the log odds fall with the distance from the best tool's share.
-const DISTANCE: f32 = 13.0;
+const DISTANCE: f32 = 11.1;
 
 /// How much likelier a tool is where several things are asked for.
-const SEVERAL: f32 = 1.07;
+const SEVERAL: f32 = 1.06;
 
 /// What the best tool of a list says of the whole list.
 #[derive(Clone, Copy, Debug)]

@@ -14,6 +14,6 @@ pub struct HybridConfig {
 
 impl Default for HybridConfig {
     fn default() -> Self {
-        Self { abstain_below: 0.0, floor: 0.0, depth: 100 }
+        Self { abstain_below: 0.04, floor: 0.0005, depth: 100 }
     }
 }

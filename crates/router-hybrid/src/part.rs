@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use gateway_core::{Index, Query, Ranking, Result, Router, ServerTools};
-use tokio_util::task::AbortOnDropHandle;
+use tokio::task::JoinSet;
 
 /// How long a part waits before it tries to make its index again, at first and at most.
 const PAUSE: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(60)];
@@ -77,21 +77,21 @@ impl Part {
 pub(crate) struct PartIndex {
     pub(crate) part: Part,
     made: Arc<OnceLock<Arc<dyn Index>>>,
-    _making: Option<AbortOnDropHandle<()>>,
+    /// What makes it, if it is made in the background. Ends with the index that it is for.
+    _making: JoinSet<()>,
 }
 
 impl PartIndex {
     /// Makes the index of `part` over `servers`, or begins to.
     pub(crate) async fn new(part: Part, servers: &[Arc<ServerTools>]) -> Result<Self> {
-        let made = Arc::new(OnceLock::new());
-        if !part.in_background {
-            let index = part.router.index(servers).await?;
-            return Ok(Self { part, made: Arc::new(OnceLock::from(index)), _making: None });
+        let (made, mut making) = (Arc::new(OnceLock::new()), JoinSet::new());
+        if part.in_background {
+            making.spawn(make(Arc::clone(&part.router), servers.into(), Arc::clone(&made)));
+        } else {
+            // Nobody else sets it.
+            let _ = made.set(part.router.index(servers).await?);
         }
-        let making = make(Arc::clone(&part.router), servers.into(), Arc::clone(&made));
-        // Ends with the index that it is for.
-        let making = AbortOnDropHandle::new(tokio::task::spawn(making));
-        Ok(Self { part, made, _making: Some(making) })
+        Ok(Self { part, made, _making: making })
     }
 
     /// What the part answers; `None` while its index is not there.
