@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
@@ -30,16 +31,50 @@ struct Answers<'p> {
     missing: Vec<&'p str>,
 }
 
+impl<'p> Answers<'p> {
+    /// Adds what the same parts found when they were asked otherwise.
+    fn add(&mut self, others: Answers<'p>) {
+        for (part, matches) in others.found {
+            let Some((_, known)) = self.found.iter_mut().find(|(known, _)| std::ptr::eq(*known, part)) else {
+                continue;
+            };
+            let new = |found: &Match| known.iter().all(|known| known.tool != found.tool);
+            let new: Vec<Match> = matches.into_iter().filter(new).collect();
+            known.extend(new);
+            known.sort_by(|one, other| other.score.total_cmp(&one.score));
+        }
+    }
+}
+
 impl HybridIndex {
     pub(crate) fn new(config: HybridConfig, parts: Vec<PartIndex>, servers: &[Arc<ServerTools>]) -> Self {
         Self { config, parts, servers: servers.into() }
     }
 
-    /// Asks all parts.
+    /// Asks all parts for the best tools that may be seen. Where some may not, asks for the best of all, too: what a
+    /// tool scores depends on the best one, and must not depend on who asks.
     ///
     /// # Errors
-    /// Where none of them can answer: the first one's.
+    /// Where none of the parts can answer: the first one's.
     async fn ask(&self, query: &Query<'_>) -> Result<Answers<'_>> {
+        let hides = AtomicBool::new(false);
+        let visible = |tool| {
+            let is_visible = (query.visible)(tool);
+            if !is_visible {
+                hides.store(true, Ordering::Relaxed);
+            }
+            is_visible
+        };
+        let seen = self.ask_once(&Query { visible: &visible, ..*query }).await?;
+        if !hides.load(Ordering::Relaxed) {
+            return Ok(seen);
+        }
+        let mut all = self.ask_once(&Query { visible: &|_| true, ..*query }).await?;
+        all.add(seen);
+        Ok(all)
+    }
+
+    async fn ask_once(&self, query: &Query<'_>) -> Result<Answers<'_>> {
         let deep = Query { limit: self.config.depth.max(query.limit.saturating_mul(2)), min_score: 0.0, ..*query };
         let asked = join_all(self.parts.iter().map(|part| part.rank(&deep))).await;
         let mut answers = Answers::default();
@@ -76,6 +111,7 @@ impl HybridIndex {
         if calibration.score(best.share) < self.config.abstain_below {
             return Vec::new();
         }
+        candidates.retain(|candidate| (query.visible)(candidate.tool));
         diversify(&mut candidates, &self.servers);
         // Not a number counts as no limit.
         let floor = self.config.floor.max(query.min_score);
