@@ -31,6 +31,8 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! `examples/rank.rs` is that as a program: `cargo run -p router-hybrid --example rank -- cancel my meeting`.
 
 mod calibrate;
 mod config;

@@ -1,0 +1,6 @@
+//! The router, from outside.
+
+mod catalogue;
+mod conformance;
+mod degrading;
+mod ranking;
