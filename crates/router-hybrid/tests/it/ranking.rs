@@ -1,9 +1,8 @@
 //! What is found, how well, and why.
 
-use gateway_core::{Query, Router};
-use router_hybrid::HybridConfig;
+use gateway_core::Query;
 
-use crate::catalogue::{hybrid, index, names, query, rank, server, servers};
+use crate::catalogue::{index, names, query, rank, server, servers};
 
 #[tokio::test]
 async fn a_paraphrase_without_a_shared_word_finds_the_tool() {
@@ -55,8 +54,7 @@ async fn the_second_best_tool_comes_before_a_copy_of_the_best() {
 #[tokio::test]
 async fn what_no_tool_is_for_finds_nothing() {
     let servers = servers();
-    let config = HybridConfig { abstain_below: 0.04, ..HybridConfig::default() };
-    let index = hybrid().with_config(config).index(&servers).await.expect("it needs no service");
+    let index = index(&servers).await;
     for text in ["asdf qwer zxcv", "zxqvwk jjhgfqq", "what is love", "abstract algebra of rings", "", " \n", "¿?", "🎉"]
     {
         let found = rank(&*index, text).await;
