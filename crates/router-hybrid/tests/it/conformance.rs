@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use gateway_core::Router;
 use gateway_testkit::suites;
-use router_hybrid::{HybridConfig, HybridRouter, Part};
+use router_hybrid::{HybridRouter, Part};
 
 use crate::catalogue::{meaning, words};
 
 async fn check(parts: fn() -> Vec<Part>) {
-    // The suite expects that a weak tool which comes second comes first where the one before it is hidden. By default
-    // nothing would come then, since nothing fits that is left.
-    let config = HybridConfig { abstain_below: 0.0, ..HybridConfig::default() };
     let make = move || {
-        let router = HybridRouter::new(parts()).with_config(config.clone());
+        let router = HybridRouter::new(parts());
         async { Arc::new(router) as Arc<dyn Router> }
     };
     suites::router(make).run().await.assert_passed();
