@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -76,6 +77,9 @@ impl Api {
                 Error::new(ErrorKind::InvalidRequest, message)
             })?;
             value.set_sensitive(true);
+            if uri.scheme() == Some(&Scheme::HTTP) && !is_this_machine(uri.host().unwrap_or_default()) {
+                tracing::warn!(%uri, "the embedding service's key travels unencrypted: its address begins with `http://`");
+            }
             headers.insert(AUTHORIZATION, value);
         }
         Ok(Self { client, uri, headers, _ended: ended })
@@ -93,6 +97,11 @@ impl Api {
         }
         Ok(Limited::new(body, MAX_ANSWER_BYTES).collect().await.map_err(error::unread)?.to_bytes())
     }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn endpoint(base_url: &str) -> Result<Uri> {
