@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::fake_api::{FakeApi, Received, Reply};
 use crate::gateway::{Place, Running};
+use crate::http::Request;
 use crate::upstreams::{stdio, with_servers};
 
 const KEY: &str = "sk-hunter2";
@@ -247,4 +248,25 @@ fn where_the_service_is_down_words_still_find() {
     let found = search(&started(&place), QUERY);
     assert_eq!(found["router"], "hybrid (embedding unavailable)", "{found}");
     assert!(names(&found).contains(&"params"), "{found}");
+}
+
+#[test]
+fn over_mcp_the_search_also_works_without_the_model() {
+    let api = FakeApi::start(|_| Reply::Closes);
+    let place = asking(&PROTOCOLS[0], &api);
+    let gateway = started(&place);
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let params = json!({ "name": "search_tools", "arguments": { "query": QUERY }, "_meta": meta });
+    let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let request = Request::post("/mcp", request.to_string())
+        .with("Accept", "application/json, text/event-stream")
+        .with("MCP-Protocol-Version", "2026-07-28")
+        .with("Mcp-Method", "tools/call")
+        .with("Mcp-Name", "search_tools");
+    let found = gateway.http(&request).ok();
+    assert!(!api.received().is_empty(), "the model was asked");
+    let tools = found["result"]["structuredContent"]["tools"].as_array().expect("a list");
+    assert!(tools.iter().any(|tool| tool["name"].as_str().is_some_and(|name| name.ends_with("params"))), "{found}");
 }
