@@ -75,10 +75,10 @@ struct Protocol {
     headers: &'static [&'static str],
     schema: &'static str,
     user: &'static str,
-    says: fn(String) -> Value,
+    says: fn(&str) -> Value,
 }
 
-fn open_ai_says(text: String) -> Value {
+fn open_ai_says(text: &str) -> Value {
     json!({ "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": text } }] })
 }
 
@@ -141,7 +141,7 @@ fn asking(protocol: &Protocol, api: &FakeApi) -> Place {
 fn a_model_of_every_provider_judges() {
     for protocol in &PROTOCOLS {
         let (user, says) = (protocol.user, protocol.says);
-        let api = FakeApi::start(move |request| Reply::Json(says(judgement(&shown(request, user)))));
+        let api = FakeApi::start(move |request| Reply::Json(says(&judgement(&shown(request, user)))));
         let place = asking(protocol, &api);
         let found = search(&started(&place), QUERY);
         let [request] = &api.received()[..] else { panic!("{}: one request", protocol.provider) };
