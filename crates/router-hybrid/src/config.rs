@@ -4,8 +4,8 @@
 #[derive(Clone, Debug, PartialEq)]
 pub struct HybridConfig {
     /// Where the best match, seen by the caller or not, scores less than this, 0..=1, nothing fits and there is no
-    /// answer. At the default two of three questions that no tool answers find nothing, and of the development sets'
-    /// right first answers four in a thousand are lost.
+    /// answer. At the default half of the questions that no tool answers find nothing, and of the development sets'
+    /// right first answers one in a thousand is lost.
     pub abstain_below: f32,
     /// Matches that score less than this, 0..=1, are left out, whatever the best one scores.
     pub floor: f32,
@@ -15,6 +15,6 @@ pub struct HybridConfig {
 
 impl Default for HybridConfig {
     fn default() -> Self {
-        Self { abstain_below: 0.04, floor: 0.0005, depth: 100 }
+        Self { abstain_below: 0.025, floor: 0.0005, depth: 100 }
     }
 }

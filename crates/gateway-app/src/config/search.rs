@@ -10,7 +10,7 @@ use super::read::key;
 use super::reader::Reader;
 
 /// The lowest score of a best match, unless something else is said.
-const MIN_SCORE: f32 = 0.04;
+const MIN_SCORE: f32 = 0.025;
 
 /// How tools are found.
 #[derive(Clone, Debug)]
