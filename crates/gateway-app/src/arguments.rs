@@ -25,7 +25,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE")]
     pub servers: Option<PathBuf>,
 
-    /// Directory for data that outlives the process. Kept there: what was learned from use (search.learn).
+    /// Directory for data that outlives the process. Kept there: what was learned from use, and vectors of tools.
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
 
