@@ -1,9 +1,10 @@
 //! Asks a router every request of a set, one after another, through the public contract.
 
+use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_core::{Index, Query, Router, ToolRef};
+use gateway_core::{Index, Match, Query, Router, ToolRef};
 
 use crate::calibration::First;
 use crate::data::{Catalogue, Request, Set};
@@ -162,7 +163,12 @@ pub(crate) async fn ask(router: &str, index: &dyn Index, text: &str) -> Result<V
         what: format!("answer {text:?}"),
         source,
     })?;
-    Ok(ranking.matches.iter().map(|found| (found.tool, found.score)).collect())
+    // Callers read every reason, and some routers write it only then, so it is part of the time.
+    let read = |found: &Match| {
+        black_box(&*found.reasoning);
+        (found.tool, found.score)
+    };
+    Ok(ranking.matches.iter().map(read).collect())
 }
 
 fn first(request: &Request, answer: &[(ToolRef, f32)]) -> First {

@@ -115,7 +115,6 @@ impl Gateway {
             let query =
                 Query { text: &request.query, limit: request.limit, min_score: request.min_score, visible: &visible };
             let ranking = index.rank(&query).await?;
-            let took = begun.elapsed();
             let matches: Vec<_> = ranking
                 .matches
                 .into_iter()
@@ -124,6 +123,8 @@ impl Gateway {
                     Some(FoundTool { tool, score: found.score, reasoning: found.reasoning.to_string() })
                 })
                 .collect();
+            // With the reasons, which are written only now.
+            let took = begun.elapsed();
             if let Some(recent) = &self.engine.recent {
                 recent.searched(context, &request.query, &matches);
             }
