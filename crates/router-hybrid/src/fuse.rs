@@ -3,7 +3,7 @@
 //! Scores of different routers do not mean the same, even where all are calibrated: what tells two tools apart is how
 //! far each stands below the best of its list. So each score becomes a share of the best one's, 0..=1, and a tool's
 //! share is the weighted mean over the routers (a linear combination of normalized scores, CombSUM in Fox and Shaw,
-//! "Combination of Multiple Searches", TREC-2, 1994). It beats the fusion of ranks, which forgets how far apart they are.
+//! "Combination of Multiple Searches", TREC-2, 1994). Ranks, the usual thing to fuse, forget how far apart two tools are.
 
 use gateway_core::{Match, ToolRef};
 use rustc_hash::FxHashMap;
