@@ -12,12 +12,20 @@ mod vocabulary;
 
 pub use contract::auth::{Auth, Credentials, Principal};
 pub use contract::clauses::{MAX_CLAUSES, clauses};
-pub use contract::feedback::{Feedback, ToolUse};
+pub use contract::feedback::{Feedback, ToolSearch, ToolUse};
+pub use contract::inventory::{Inventory, InventorySnapshot, KnownTool};
 pub use contract::invoke::{Call, Invoke, Layer};
+pub use contract::queue::{
+    Begun, Claim, Job, JobAnswer, Priority, Queue, QueueDepth, QueuedRequest, RequestRecord, RequestState, Settlement,
+};
 pub use contract::reasoning::Reasoning;
 pub use contract::request::{ClientProfile, Conversation, Listener, Notification, Question, UpstreamRequest};
 pub use contract::router::{Index, Match, Query, Ranking, Router, ToolRef};
-pub use contract::session_store::{SessionStore, StoredSession};
+pub use contract::session_store::{RecordChange, SessionStore, StoredSession};
 pub use contract::transport::{Connect, Era, Transport, Upstream, UpstreamEvents, UpstreamInfo};
+pub use contract::usage::{
+    Latency, QueryCount, SearchLed, SearchUsage, Usage, UsageChunk, UsageCounts, UsageEvent, UsageEventKind, UsageGroup,
+    UsagePoint, UsageQuery, UsageReport, UsageRow, UsageStore,
+};
 pub use engine::*;
 pub use vocabulary::*;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::FromRequestParts;
-use gateway_core::{Admission, Context, Credentials, Error, ErrorKind, Gateway, Listener, Result};
+use gateway_core::{Admission, Context, Credentials, Error, ErrorKind, Gateway, Listener, Result, TraceContext};
 use http::request::Parts;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +22,10 @@ pub struct Caller {
     pub credentials: Credentials,
     /// The web page that sent the request.
     pub page: Page,
+    /// Where the request stands in a distributed trace, as its headers say.
+    pub trace: Option<TraceContext>,
+    /// What the door that has the request calls itself ([`Admission::door`]); empty until it says so.
+    pub door: &'static str,
     /// `None` where the request came by other ways than [`serve`](crate::serve).
     pub(crate) connection: Option<Arc<Connection>>,
 }
@@ -68,6 +72,8 @@ impl Caller {
             session_id: self.session_id.clone(),
             timeout,
             listener,
+            door: self.door,
+            trace: self.trace.clone(),
         };
         gateway.admit(admission).await
     }

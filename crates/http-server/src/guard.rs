@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use gateway_core::{Credentials, Secret};
-use http::{Request, StatusCode, Version};
+use gateway_core::{Credentials, Secret, TraceContext};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Version};
 
 use crate::caller::{Caller, Page};
 use crate::config::HttpServerConfig;
@@ -119,9 +119,17 @@ impl Rules {
                 local: loopback_peer && loopback_host && direct && page == Page::None,
             },
             page,
+            trace: trace(request.headers()),
+            door: "",
             connection: connection.cloned(),
         })
     }
+}
+
+/// What the sender says of the trace; what has not the right form is as good as none (W3C Trace Context, 3.3).
+fn trace(headers: &HeaderMap) -> Option<TraceContext> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 fn token(head: &Head<'_>) -> Result<Option<Secret>, Refusal> {

@@ -137,8 +137,9 @@ impl Sender {
             request_id: self.request_id.as_ref().to_owned(),
             credentials: self.credentials.clone(),
             session_id: self.session_id.clone(),
-            timeout: None,
             listener,
+            door: "mcp",
+            ..Admission::default()
         };
         gateway.admit(admission).await
     }

@@ -105,7 +105,8 @@ impl HttpDoor for RestDoor {
         true
     }
 
-    fn answer(&self, caller: Caller, mut request: Request) -> Answer<'_> {
+    fn answer(&self, mut caller: Caller, mut request: Request) -> Answer<'_> {
+        caller.door = "rest";
         Box::pin(async move {
             let request_id = Arc::clone(&caller.request_id);
             let method = request.method().clone();

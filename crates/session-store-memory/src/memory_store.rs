@@ -88,10 +88,15 @@ impl SessionStore for MemoryStore {
         Ok(self.records().by_id.remove(id).is_some_and(|record| record.expires_at > now))
     }
 
-    async fn list(&self) -> Result<Vec<StoredSession>> {
+    async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>> {
         let mut records = self.records();
         records.sweep(SystemTime::now());
-        Ok(records.by_id.values().cloned().collect())
+        let from = records.by_id.range(prefix.to_owned()..);
+        Ok(from.take_while(|(id, _)| id.starts_with(prefix)).map(|(_, record)| record.clone()).collect())
+    }
+
+    fn keeps_secrets(&self) -> bool {
+        true
     }
 }
 
@@ -137,7 +142,7 @@ mod tests {
             store.create(session).await.expect("created");
         }
         assert!(store.records().by_id.len() <= SMALLEST_SWEEP);
-        assert_eq!(store.list().await.expect("listed"), []);
+        assert_eq!(store.list("").await.expect("listed"), []);
         assert_eq!(store.records().by_id.len(), 0);
     }
 }

@@ -74,7 +74,7 @@ impl Upstream for HttpUpstream {
     }
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let UpstreamRequest { method, params, param_headers, listener } = request;
+        let UpstreamRequest { method, params, param_headers, listener, .. } = request;
         let mut ticket = self.link.pending.register(listener.clone())?;
         let id = ticket.id();
         let mut message = self.speech.ask(id, &method, &params, listener.as_ref());

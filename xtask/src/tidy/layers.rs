@@ -45,9 +45,10 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
         ("crates", "eval-routing") => Some(Layer::Tool),
-        ("crates", "gateway-layers") => Some(Layer::Leaf),
+        ("crates", "gateway-layers" | "gateway-telemetry" | "gateway-usage") => Some(Layer::Leaf),
         ("crates", name) => {
-            const LEAVES: [&str; 6] = ["transport-", "router-", "session-store-", "queue-", "auth-", "config-"];
+            const LEAVES: [&str; 7] =
+                ["transport-", "router-", "session-store-", "queue-", "inventory-", "auth-", "config-"];
             match () {
                 () if name.starts_with("serve-") => Some(Layer::Door),
                 () if LEAVES.iter().any(|prefix| name.starts_with(prefix)) => Some(Layer::Leaf),

@@ -1,8 +1,11 @@
 //! How searches and what came of them are learned from.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
-/// Hears which tools were run after which searches: an optional power beside [`Router`](crate::Router), for one that
+use crate::{Context, FoundTool};
+
+/// Hears what was searched for, and which tools were run after which searches: an optional power beside [`Router`](crate::Router), for one that
 /// learns from use.
 ///
 /// The engine tells each use once: a tool ran, its result was no failure, and the caller's newest search that had
@@ -14,6 +17,24 @@ pub trait Feedback: Debug + Send + Sync + 'static {
     /// `used` happened. Called on the road of a call, after its answer has come and before it is handed on: must
     /// be quick, must not block, and cannot fail.
     fn used(&self, used: &ToolUse<'_>);
+
+    /// Tools were searched for. The same holds as for [`used`](Self::used). Most who learn from use need not know.
+    fn searched(&self, search: &ToolSearch<'_>) {
+        let _ = search;
+    }
+}
+
+/// One search, and what it found.
+#[derive(Clone, Copy, Debug)]
+pub struct ToolSearch<'a> {
+    /// Who searched, in which session, through which door.
+    pub context: &'a Context,
+    /// In their words, all of them.
+    pub query: &'a str,
+    /// What was found; empty where nothing was.
+    pub matches: &'a [FoundTool],
+    /// How long ranking took.
+    pub took: Duration,
 }
 
 /// One tool that was run after it had been found.

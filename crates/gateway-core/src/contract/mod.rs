@@ -6,9 +6,12 @@
 pub mod auth;
 pub mod clauses;
 pub mod feedback;
+pub mod inventory;
 pub mod invoke;
+pub mod queue;
 pub mod reasoning;
 pub mod request;
 pub mod router;
 pub mod session_store;
 pub mod transport;
+pub mod usage;

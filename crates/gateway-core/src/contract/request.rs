@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::{Error, ErrorKind, RawJson, Result};
+use crate::{Error, ErrorKind, RawJson, Result, TraceContext};
 
 /// Questions of one request that may wait for their answers at the same time.
 const MAX_QUESTIONS: usize = 16;
@@ -27,12 +27,15 @@ pub struct UpstreamRequest {
     pub param_headers: Vec<(String, String)>,
     /// The caller's end; where there is none, no progress is asked for and no question answered.
     pub listener: Option<Listener>,
+    /// Where it stands in a distributed trace; the server is told in `traceparent` and `tracestate`: `_meta` members
+    /// (SEP-414), and headers where the transport has some.
+    pub trace: Option<TraceContext>,
 }
 
 impl UpstreamRequest {
     /// A request without a listener.
     pub fn new(method: impl Into<Cow<'static, str>>, params: RawJson) -> Self {
-        Self { method: method.into(), params, param_headers: Vec::new(), listener: None }
+        Self { method: method.into(), params, param_headers: Vec::new(), listener: None, trace: None }
     }
 
     /// With someone who hears its progress.

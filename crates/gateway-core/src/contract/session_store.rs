@@ -1,14 +1,18 @@
 //! Where session records are kept.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::sync::broadcast;
 
 use crate::Result;
 
-/// Keeps session records: opaque bytes under an id, with a revision and an end of life.
+/// Keeps session records: opaque bytes under an id, with a revision and an end of life. Besides sessions (`sess_…`) these
+/// are what the engine and the doors want to find again after a restart or on another replica, each under a
+/// prefix of its own.
 ///
 /// Every method is safe to repeat after an error. A record past its
 /// [`expires_at`](StoredSession::expires_at) may be missing from answers, and must be missing some time
@@ -46,11 +50,32 @@ pub trait SessionStore: Debug + Send + Sync + 'static {
     /// [`Unavailable`](crate::ErrorKind::Unavailable) where the store cannot be reached.
     async fn delete(&self, id: &str) -> Result<bool>;
 
-    /// All records that have not expired, in order of their ids.
+    /// All records whose ids begin with `prefix` and that have not expired, in order of their ids.
     ///
     /// # Errors
     /// [`Unavailable`](crate::ErrorKind::Unavailable) where the store cannot be reached.
-    async fn list(&self) -> Result<Vec<StoredSession>>;
+    async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>>;
+
+    /// Tells of records that some process has created, saved or deleted, within a second; of this process's own
+    /// changes, too. `None` where the store cannot tell: then the engine looks now and then.
+    fn changes(&self) -> Option<broadcast::Receiver<RecordChange>> {
+        None
+    }
+
+    /// Whether nobody can read in the store what it keeps: it is this process's memory, or encrypts. Where it is not, the
+    /// engine keeps no secret there (a server's `env` and `headers`) and refuses a server that has some.
+    fn keeps_secrets(&self) -> bool {
+        false
+    }
+}
+
+/// What a store tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordChange {
+    /// The record with this id may be another one now, or gone.
+    One(Arc<str>),
+    /// Any record may be: the store could not tell for a while.
+    Any,
 }
 
 /// One record.

@@ -96,7 +96,7 @@ pub struct GatewayBuilder {
     router: Arc<dyn Router>,
     store: Arc<dyn SessionStore>,
     auth: Arc<dyn Auth>,
-    feedback: Option<Arc<dyn Feedback>>,
+    feedbacks: Vec<Arc<dyn Feedback>>,
 }
 
 impl GatewayBuilder {
@@ -110,7 +110,7 @@ impl GatewayBuilder {
             router,
             store,
             auth,
-            feedback: None,
+            feedbacks: Vec::new(),
         }
     }
 
@@ -142,11 +142,11 @@ impl GatewayBuilder {
         self
     }
 
-    /// With somebody who hears which tools were run after which searches. Only then does the engine remember searches,
+    /// With one more who hears of searches and of the tools that were run after them. Only then does the engine remember searches,
     /// a few of each caller and for minutes.
     #[must_use]
     pub fn with_feedback(mut self, feedback: Arc<dyn Feedback>) -> Self {
-        self.feedback = Some(feedback);
+        self.feedbacks.push(feedback);
         self
     }
 
@@ -172,7 +172,7 @@ impl GatewayBuilder {
             router: self.router,
             auth: self.auth,
             pipeline,
-            recent: self.feedback.map(RecentSearches::new),
+            recent: (!self.feedbacks.is_empty()).then(|| RecentSearches::new(self.feedbacks)),
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::session::Session;
-use crate::{Credentials, Listener, Principal};
+use crate::{Credentials, Listener, Principal, TraceContext};
 
 /// What a door knows of a request before the engine has admitted it.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,10 @@ pub struct Admission {
     pub timeout: Option<Duration>,
     /// Who hears progress of what the request starts.
     pub listener: Option<Listener>,
+    /// Through which door it came: `rest`, `mcp`, `queue`; empty from inside the program.
+    pub door: &'static str,
+    /// Where it stands in a distributed trace, as its sender says.
+    pub trace: Option<TraceContext>,
 }
 
 /// Facts about one admitted request: who, in which session, until when. Only
@@ -35,6 +39,8 @@ pub struct Context {
     pub(crate) session: Arc<Session>,
     pub(crate) deadline: Option<Instant>,
     pub(crate) listener: Option<Listener>,
+    pub(crate) door: &'static str,
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Context {
@@ -61,5 +67,21 @@ impl Context {
     /// Who hears progress.
     pub fn listener(&self) -> Option<&Listener> {
         self.listener.as_ref()
+    }
+
+    /// Through which door the request came: `rest`, `mcp`, `queue`; empty from inside the program.
+    pub fn door(&self) -> &'static str {
+        self.door
+    }
+
+    /// Where the request stands in a distributed trace. Upstream servers are told the same.
+    pub fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
+    }
+
+    /// The same request at another place of its trace: for a layer that makes a span of its own.
+    #[must_use]
+    pub fn with_trace(&self, trace: TraceContext) -> Self {
+        Self { trace: Some(trace), ..self.clone() }
     }
 }

@@ -22,6 +22,7 @@ impl Invoke for Dispatch {
                 params: call.params.clone(),
                 param_headers: param_headers(call),
                 listener: context.listener().cloned(),
+                trace: context.trace().cloned(),
             };
             let answer = entry.request(request).await;
             return answer.map_err(|error| error.with_context("server", call.server.spec().name()));

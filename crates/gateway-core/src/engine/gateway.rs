@@ -17,7 +17,7 @@ use super::sessions::Sessions;
 use crate::{
     AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health,
     Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
-    ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply,
+    ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply, ToolSearch,
 };
 
 /// Most matches that a search may ask for.
@@ -76,6 +76,8 @@ impl Gateway {
             // A limit beyond the end of time is none.
             deadline: admission.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             listener: admission.listener,
+            door: admission.door,
+            trace: admission.trace,
         })
     }
 
@@ -126,7 +128,7 @@ impl Gateway {
             // With the reasons, which are written only now.
             let took = begun.elapsed();
             if let Some(recent) = &self.engine.recent {
-                recent.searched(context, &request.query, &matches);
+                recent.searched(&ToolSearch { context, query: &request.query, matches: &matches, took });
             }
             let router = ranking.answered_by.map_or_else(|| self.engine.router.name().to_owned(), Cow::into_owned);
             Ok(SearchReply { router, took, matches })

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use crate::{Context, Feedback, FoundTool, RawJson, ToolReply, ToolUse};
+use crate::{Context, Feedback, FoundTool, RawJson, ToolReply, ToolSearch, ToolUse};
 
 /// How long after a search a run of a tool is still taken for what came of it.
 const MEMORABLE: Duration = Duration::from_secs(10 * 60);
@@ -27,7 +27,7 @@ const CALLERS: usize = 64;
 
 /// The last searches of each caller.
 pub(super) struct RecentSearches {
-    feedback: Arc<dyn Feedback>,
+    feedbacks: Vec<Arc<dyn Feedback>>,
     /// Callers and tools are known by hashes under its keys, which nobody outside can foresee.
     hasher: RandomState,
     shards: [Mutex<HashMap<u64, Caller>>; SHARDS],
@@ -51,12 +51,19 @@ struct Found {
 }
 
 impl RecentSearches {
-    pub(super) fn new(feedback: Arc<dyn Feedback>) -> Self {
-        Self { feedback, hasher: RandomState::new(), shards: Default::default() }
+    pub(super) fn new(feedbacks: Vec<Arc<dyn Feedback>>) -> Self {
+        Self { feedbacks, hasher: RandomState::new(), shards: Default::default() }
     }
 
-    /// Remembers what a search found.
-    pub(super) fn searched(&self, context: &Context, query: &str, matches: &[FoundTool]) {
+    /// Tells of a search, and remembers what it found.
+    pub(super) fn searched(&self, search: &ToolSearch<'_>) {
+        for feedback in &self.feedbacks {
+            feedback.searched(search);
+        }
+        self.remember(search);
+    }
+
+    fn remember(&self, &ToolSearch { context, query, matches, .. }: &ToolSearch<'_>) {
         if matches.is_empty() {
             return;
         }
@@ -88,14 +95,17 @@ impl RecentSearches {
             return;
         }
         let Some(untold) = newest_with(&mut self.shard(caller), caller, tool).map(Untold::take) else { return };
-        self.feedback.used(&ToolUse {
+        let used = ToolUse {
             principal: &context.principal().id,
             query: &untold.query,
             server: &reply.server,
             tool: reply.tool.name(),
             score: untold.score,
             rival: untold.rival,
-        });
+        };
+        for feedback in &self.feedbacks {
+            feedback.used(&used);
+        }
     }
 
     fn caller(&self, context: &Context) -> u64 {
@@ -148,7 +158,7 @@ impl Untold {
 impl fmt::Debug for RecentSearches {
     /// Without the queries: they belong to their callers.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecentSearches").field("feedback", &self.feedback).finish_non_exhaustive()
+        f.debug_struct("RecentSearches").field("feedbacks", &self.feedbacks).finish_non_exhaustive()
     }
 }
 

@@ -20,6 +20,9 @@ use crate::{
 /// Attempts to bring a change and the store together while other replicas change the same session.
 const COMMIT_ATTEMPTS: u32 = 5;
 
+/// What the ids of sessions begin with.
+const SESSION: &str = "sess_";
+
 /// Longest metadata that a session may carry, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
 
@@ -99,7 +102,7 @@ impl Sessions {
     /// The caller's sessions, in order of their ids. Takes over none that only the store knows.
     pub(super) async fn list(&self, principal: &Principal) -> Result<Vec<SessionStatus>> {
         let mut list = Vec::new();
-        for stored in self.store.list().await? {
+        for stored in self.store.list(SESSION).await? {
             if let Some(session) = self.live.get(&stored.id).map(|entry| Arc::clone(&entry)) {
                 if session.owner() == principal.id && !session.is_expired() && !session.has_ended() {
                     list.push(session.describe());
@@ -347,7 +350,7 @@ fn checked_metadata(metadata: Option<RawJson>) -> Result<RawJson> {
 fn new_id() -> String {
     let random: [u8; 20] = rand::random();
     let mut id = String::with_capacity(45);
-    id.push_str("sess_");
+    id.push_str(SESSION);
     for byte in random {
         for digit in [byte >> 4, byte & 15] {
             id.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));

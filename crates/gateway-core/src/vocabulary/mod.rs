@@ -9,6 +9,7 @@ mod raw_json;
 mod secret;
 mod server;
 mod tool;
+mod trace;
 
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use log_level::LogLevel;
@@ -18,3 +19,4 @@ pub use raw_json::RawJson;
 pub use secret::Secret;
 pub use server::{Command, Endpoint, ServerLimits, ServerSpec, Url};
 pub use tool::{Annotations, RejectedTool, ServerTools, Tool};
+pub use trace::TraceContext;

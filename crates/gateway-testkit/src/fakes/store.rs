@@ -75,7 +75,11 @@ impl SessionStore for FakeStore {
         self.with(|records| Ok(records.remove(id).is_some()))
     }
 
-    async fn list(&self) -> Result<Vec<StoredSession>> {
-        self.with(|records| Ok(records.values().cloned().collect()))
+    async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>> {
+        self.with(|records| Ok(records.values().filter(|record| record.id.starts_with(prefix)).cloned().collect()))
+    }
+
+    fn keeps_secrets(&self) -> bool {
+        true
     }
 }

@@ -38,6 +38,7 @@ where
             save_moves_the_end_of_life,
             delete_removes_the_record_and_says_so,
             list_has_all_records_in_order_of_their_ids,
+            a_list_has_only_what_begins_with_the_prefix,
             expired_records_go_missing,
             an_id_is_free_again_when_its_record_has_expired,
             data_is_opaque,
@@ -167,10 +168,25 @@ async fn list_has_all_records_in_order_of_their_ids(store: Store) -> Verdict {
         records.push(StoredSession { revision: 1, ..wanted });
     }
     records.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut listed = store.list().await.map_err(unexpected("list"))?;
+    let mut listed = store.list("").await.map_err(unexpected("list"))?;
     ensure!(listed.is_sorted_by(|a, b| a.id < b.id), "the list is not in order of ids, or repeats one");
     listed.retain(|record| record.id.starts_with(&prefix));
-    ensure_eq!(listed, records, "the list");
+    ensure_eq!(listed, records, "the list of all");
+    ensure_eq!(store.list(&prefix).await.map_err(unexpected("list"))?, records, "the list of a prefix");
+    Ok(())
+}
+
+async fn a_list_has_only_what_begins_with_the_prefix(store: Store) -> Verdict {
+    // Characters that mean something in patterns.
+    let prefix = format!("{}_", record("").id);
+    let inside = StoredSession { id: format!("{prefix}x"), ..record("inside") };
+    store.create(inside.clone()).await.map_err(unexpected("create"))?;
+    let beside = prefix.replace('_', "-");
+    for id in [format!("{beside}x"), format!("x{prefix}x"), prefix[..prefix.len() - 1].to_owned()] {
+        store.create(StoredSession { id, ..record("beside") }).await.map_err(unexpected("create"))?;
+    }
+    let listed = store.list(&prefix).await.map_err(unexpected("list"))?;
+    ensure_eq!(listed, vec![StoredSession { revision: 1, ..inside }], "the list");
     Ok(())
 }
 
@@ -180,7 +196,7 @@ async fn expired_records_go_missing(store: Store) -> Verdict {
     let patience = SystemTime::now() + FORGETTING;
     loop {
         let loaded = load(&store, &record.id).await?.is_some();
-        let listed = store.list().await.map_err(unexpected("list"))?.iter().any(|other| other.id == record.id);
+        let listed = store.list("").await.map_err(unexpected("list"))?.iter().any(|other| other.id == record.id);
         if !loaded && !listed {
             return Ok(());
         }

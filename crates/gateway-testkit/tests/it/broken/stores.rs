@@ -22,6 +22,7 @@ enum Fault {
     DeleteSaysNothing,
     DeleteKeeps,
     ListsBackwards,
+    ListsEverything,
     FoldsCase,
     ReadsUtf8,
     TearsSaves,
@@ -89,8 +90,9 @@ impl SessionStore for Broken {
         }
     }
 
-    async fn list(&self) -> Result<Vec<StoredSession>> {
-        let mut records = self.1.list().await?;
+    async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>> {
+        let prefix = if self.0 == Fault::ListsEverything { "" } else { prefix };
+        let mut records = self.1.list(prefix).await?;
         if self.0 == Fault::ListsBackwards {
             records.reverse();
         }
@@ -100,7 +102,7 @@ impl SessionStore for Broken {
 
 #[tokio::test]
 async fn every_fault_is_caught() {
-    let table: [(Fault, &[&str]); 13] = [
+    let table: [(Fault, &[&str]); 14] = [
         (Fault::IgnoresRevisions, &["save_refuses_another_revision", "of_many_saves_at_once_one_wins"]),
         (Fault::NeverForgets, &["expired_records_go_missing"]),
         (Fault::CreateOverwrites, &["create_refuses_an_id_that_exists", "of_many_creates_at_once_one_wins"]),
@@ -111,6 +113,7 @@ async fn every_fault_is_caught() {
         (Fault::DeleteSaysNothing, &["delete_removes_the_record_and_says_so"]),
         (Fault::DeleteKeeps, &["delete_removes_the_record_and_says_so"]),
         (Fault::ListsBackwards, &["list_has_all_records_in_order_of_their_ids"]),
+        (Fault::ListsEverything, &["a_list_has_only_what_begins_with_the_prefix"]),
         (Fault::FoldsCase, &["ids_differ_by_every_character"]),
         (Fault::ReadsUtf8, &["data_is_opaque"]),
         (Fault::TearsSaves, &["a_dropped_future_leaves_the_record_whole"]),

@@ -1,0 +1,1 @@
+//! Counts what is used: by tool, server, session, caller and door, in time buckets.

@@ -1,0 +1,1 @@
+//! Shares what tools there are over Redis, so that a starting gateway knows them at once.

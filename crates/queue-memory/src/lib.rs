@@ -1,0 +1,1 @@
+//! Carries jobs and answers in this process's memory.

@@ -1,0 +1,1 @@
+//! Carries jobs and answers over RabbitMQ.

@@ -1,0 +1,1 @@
+//! The queue door: jobs from a message queue to engine calls and back.

@@ -1,0 +1,1 @@
+//! Encrypts session records on their way into another store.

@@ -1,0 +1,1 @@
+//! Keeps session records and usage in an SQLite database.
