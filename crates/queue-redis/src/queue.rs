@@ -83,14 +83,15 @@ impl RedisQueue {
 
     async fn take_once(&self, max: usize) -> Result<Once<Taken>> {
         let names = &self.config.names;
-        let grace = self.link.grace().await;
+        let shared = self.link.connection().await?;
+        let grace = shared.grace();
         let token = Uuid::new_v4().simple().to_string();
         let mut script = self.scripts.claim.key(&names.processing);
         script.key(&names.dead).key(&self.lists);
         script.arg(&names.claim_prefix).arg(&token).arg(max).arg(milliseconds(self.config.lease));
         script.arg(u8::from(grace.is_zero())).arg(self.config.max_payload_bytes).arg(CLAIM_BYTES);
         script.arg(names.dead_payload_prefix()).arg(now());
-        let (ends_in, claims) = match self.link.invoke_once::<Vec<redis::Value>>(&script).await? {
+        let (ends_in, claims) = match self.link.invoke_on::<Vec<redis::Value>>(shared, &script).await? {
             Once::Closed(error) => return Ok(Once::Closed(error)),
             Once::Done(answer) => split(answer)?,
         };
