@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
 use gateway_core::{Gateway, GatewayBuilder, Layer, Result, ServerSpec};
-use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandle, MetricsLayer, RetryLayer};
+use gateway_layers::{
+    BreakerLayer, ConcurrencyLayer, DeadlineLayer, GaugeReading, MetricsHandle, MetricsLayer, RetryLayer,
+};
 use session_store_memory::MemoryStore;
 use transport_http::HttpTransport;
 use transport_sse::{SseConfig, SseTransport};
@@ -62,5 +64,9 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
     let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
     let gateway = learning.listen(builder).start()?;
     metrics.watch(&gateway);
+    let runtime = tokio::runtime::Handle::current();
+    metrics.add_gauge("tasks", "Tasks of the gateway's runtime", move || {
+        vec![GaugeReading::new(runtime.metrics().num_alive_tasks() as f64)]
+    });
     Ok(Assembly { gateway, metrics, stdio, learning })
 }
