@@ -2,8 +2,10 @@
 
 mod auths;
 mod routers;
+mod store_changes;
 mod stores;
 mod transports;
+mod usage_stores;
 
 use gateway_testkit::Suite;
 
