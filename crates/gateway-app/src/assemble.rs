@@ -31,7 +31,7 @@ pub(crate) struct Assembly {
 }
 
 /// Puts the gateway of `settings` together and starts it. Must be called in a tokio runtime.
-pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
+pub(crate) async fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
     let (counting, metrics) = MetricsLayer::new(&settings.resilience.metrics);
     let stdio = Arc::new(StdioTransport::new(settings.stdio.clone()));
     let sse = Arc::new(SseTransport::new(SseConfig::default()));
@@ -62,7 +62,7 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
         Arc::new(DeadlineLayer::new()),
     ];
     let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
-    let gateway = learning.listen(builder).start()?;
+    let gateway = learning.listen(builder).start().await?;
     metrics.watch(&gateway);
     let runtime = tokio::runtime::Handle::current();
     metrics.add_gauge("tasks", "Tasks of the gateway's runtime", move || {

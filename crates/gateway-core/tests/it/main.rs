@@ -8,5 +8,6 @@ mod feedback;
 mod offers;
 mod replicas;
 mod sessions;
+mod shared_store;
 mod support;
 mod waiting;
