@@ -12,10 +12,11 @@ use super::dispatch::Dispatch;
 use super::fleet::Fleet;
 use super::gateway::Engine;
 use super::recent::RecentSearches;
+use super::seeds::Seeds;
 use super::sessions::Sessions;
 use crate::{
-    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore,
-    Transport,
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
+    SessionStore, Transport,
 };
 
 /// How often expired sessions are looked for.
@@ -97,6 +98,7 @@ pub struct GatewayBuilder {
     store: Arc<dyn SessionStore>,
     auth: Arc<dyn Auth>,
     feedbacks: Vec<Arc<dyn Feedback>>,
+    known_tools: Vec<KnownTool>,
 }
 
 impl GatewayBuilder {
@@ -111,6 +113,7 @@ impl GatewayBuilder {
             store,
             auth,
             feedbacks: Vec::new(),
+            known_tools: Vec::new(),
         }
     }
 
@@ -150,6 +153,15 @@ impl GatewayBuilder {
         self
     }
 
+    /// With tools that servers are known to have had, such as an [`Inventory`](crate::Inventory) keeps: they are listed
+    /// and found at once, and replaced by what the servers themselves tell when they are connected. A call waits for the
+    /// connection as always. What belongs to no server of the gateway is of no effect.
+    #[must_use]
+    pub fn with_known_tools(mut self, tools: Vec<KnownTool>) -> Self {
+        self.known_tools = tools;
+        self
+    }
+
     /// Starts the gateway: its reaper, and the connections of the default session in the background.
     /// Must be called in a tokio runtime.
     ///
@@ -162,7 +174,7 @@ impl GatewayBuilder {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("two servers are called `{name}`")));
         }
         let template = self.servers.into_iter().map(Arc::new).collect();
-        let fleet = Arc::new(Fleet::new(&self.config, self.transports));
+        let fleet = Arc::new(Fleet::new(&self.config, self.transports, Seeds::new(self.known_tools)));
         let sessions = Sessions::new(self.config.clone(), fleet, self.store, template);
         let innermost: Arc<dyn Invoke> = Arc::new(Dispatch);
         let pipeline = self.layers.iter().rev().fold(innermost, |inner, layer| layer.layer(inner));

@@ -217,6 +217,11 @@ impl Session {
         !self.has_calls() && self.expires_at_ms.load(Ordering::Relaxed) <= now_ms()
     }
 
+    /// Whether it has been used within this time, or is in use.
+    pub(super) fn is_used_within(&self, time: Duration) -> bool {
+        self.has_calls() || self.last_accessed_ms.load(Ordering::Relaxed).saturating_add(millis(time)) >= now_ms()
+    }
+
     /// How often a session in use looks into the store.
     pub(super) fn sync_interval(&self) -> Duration {
         SYNC_EVERY.min(Duration::from_millis(self.record.ttl_ms / 4))
@@ -324,7 +329,7 @@ impl Record {
     /// What is known of a session that lives in the store and not in this process.
     pub(super) fn describe(&self, fleet: &Fleet, id: String) -> SessionStatus {
         let servers = self.servers.iter().map(|spec| {
-            let tools = fleet.known(spec).map(|(tools, _)| tools);
+            let tools = fleet.known(spec).map(|(tools, _)| tools).or_else(|| fleet.seed(spec));
             describe_resting(spec, tools.as_deref())
         });
         SessionStatus {
