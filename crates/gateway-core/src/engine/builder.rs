@@ -13,10 +13,11 @@ use super::fleet::Fleet;
 use super::follow::follow;
 use super::gateway::Engine;
 use super::recent::RecentSearches;
+use super::seeds::Seeds;
 use super::sessions::Sessions;
 use crate::{
-    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore,
-    Transport,
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
+    SessionStore, Transport,
 };
 
 /// How often expired sessions are looked for.
@@ -98,6 +99,7 @@ pub struct GatewayBuilder {
     store: Arc<dyn SessionStore>,
     auth: Arc<dyn Auth>,
     feedbacks: Vec<Arc<dyn Feedback>>,
+    known_tools: Vec<KnownTool>,
 }
 
 impl GatewayBuilder {
@@ -112,6 +114,7 @@ impl GatewayBuilder {
             store,
             auth,
             feedbacks: Vec::new(),
+            known_tools: Vec::new(),
         }
     }
 
@@ -151,6 +154,15 @@ impl GatewayBuilder {
         self
     }
 
+    /// With tools that servers are known to have had, such as an [`Inventory`](crate::Inventory) keeps: they are listed
+    /// and found at once, and replaced by what the servers themselves tell when they are connected. A call waits for the
+    /// connection as always. What belongs to no server of the gateway is of no effect.
+    #[must_use]
+    pub fn with_known_tools(mut self, tools: Vec<KnownTool>) -> Self {
+        self.known_tools = tools;
+        self
+    }
+
     /// Starts the gateway: learns from the store what callers have made of the default session, then connects its
     /// servers in the background. Must be called in a tokio runtime.
     ///
@@ -165,7 +177,7 @@ impl GatewayBuilder {
             return Err(Error::new(ErrorKind::InvalidRequest, format!("two servers are called `{name}`")));
         }
         let template = self.servers.into_iter().map(Arc::new).collect();
-        let fleet = Arc::new(Fleet::new(&self.config, self.transports));
+        let fleet = Arc::new(Fleet::new(&self.config, self.transports, Seeds::new(self.known_tools)));
         // Before anything is read, so that no change is missed.
         let changes = self.store.changes();
         let sessions = Sessions::open(self.config.clone(), fleet, self.store, template).await?;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,7 @@ use super::change;
 use super::find::{find_tool, wake_unlisted};
 use super::fleet::Fleet;
 use super::recent::RecentSearches;
-use super::session::{View, describe};
+use super::session::{Session, View, describe};
 use super::sessions::Sessions;
 use crate::{
     AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind, FoundTool,
@@ -311,7 +312,20 @@ impl Gateway {
     }
 
     pub(super) fn view(&self, context: &Context) -> Arc<View> {
-        context.session.view(&self.engine.sessions.fleet, self.engine.config.prefix)
+        self.view_of(&context.session)
+    }
+
+    pub(super) fn view_of(&self, session: &Session) -> Arc<View> {
+        session.view(self.fleet(), self.engine.config.prefix)
+    }
+
+    /// The default session, and those that have been used within this time.
+    pub(super) fn sessions_in_use(&self, within: Duration) -> Vec<Arc<Session>> {
+        self.engine.sessions.used_within(within)
+    }
+
+    pub(super) fn has_session(&self, id: &str) -> bool {
+        self.engine.sessions.has(id)
     }
 
     pub(super) fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {

@@ -118,7 +118,7 @@ impl Record {
     pub(super) fn describe(self, fleet: &Fleet, id: String, file: &[Arc<ServerSpec>]) -> SessionStatus {
         let expires_at = time(self.expires_at_ms());
         let servers = Resolved::new(self.servers, file).specs.into_iter().map(|spec| {
-            let tools = fleet.known(&spec).map(|(tools, _)| tools);
+            let tools = fleet.known(&spec).map(|(tools, _)| tools).or_else(|| fleet.seed(&spec));
             describe_resting(spec, tools.as_deref())
         });
         SessionStatus {

@@ -222,6 +222,11 @@ impl Session {
         !self.has_calls() && self.expires_at_ms.load(Ordering::Relaxed) <= now_ms()
     }
 
+    /// Whether it has been used within this time, or is in use.
+    pub(super) fn is_used_within(&self, time: Duration) -> bool {
+        self.has_calls() || self.last_accessed_ms.load(Ordering::Relaxed).saturating_add(millis(time)) >= now_ms()
+    }
+
     /// How often a session in use looks into the store.
     pub(super) fn sync_interval(&self) -> Duration {
         SYNC_EVERY.min(Duration::from_millis(self.record.ttl_ms / 4))

@@ -185,6 +185,17 @@ impl Sessions {
         self.live.len()
     }
 
+    /// The default session, and those that have been used within this time.
+    pub(super) fn used_within(&self, time: Duration) -> Vec<Arc<Session>> {
+        let used = self.live.iter().filter(|entry| entry.is_used_within(time)).map(|entry| Arc::clone(&entry));
+        std::iter::once(Arc::clone(&self.default)).chain(used).collect()
+    }
+
+    /// Whether this process has a session.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.live.contains_key(id)
+    }
+
     pub(super) fn template(&self) -> Vec<Arc<ServerSpec>> {
         self.template.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -5,6 +5,7 @@ mod catalogue;
 mod connections;
 mod endings;
 mod feedback;
+mod inventory;
 mod offers;
 mod replicas;
 mod sessions;
