@@ -86,9 +86,7 @@ impl Period {
             (&mut self.callers, &other.callers, limits.callers),
             (&mut self.doors, &other.doors, limits.callers),
         ] {
-            for (key, tally) in &others.0 {
-                rows.with(key, most, |mine| mine.merge(tally));
-            }
+            rows.merge(others, most);
         }
         self.searches.merge(&other.searches, limits.queries);
     }
@@ -114,11 +112,28 @@ impl Rows {
         self.0.iter().map(|(key, tally)| (&**key, tally))
     }
 
+    /// How many there are beside [`OTHER`].
+    fn kept_apart(&self) -> usize {
+        self.0.len() - usize::from(self.0.contains_key(OTHER))
+    }
+
+    fn merge(&mut self, others: &Self, most: usize) {
+        if self.0.len() + others.0.len() <= most {
+            others.iter().for_each(|(key, tally)| self.with(key, most, |mine| mine.merge(tally)));
+            return;
+        }
+        // Where there is no room for all, there is for those with the most calls.
+        let mut ordered: Vec<_> = others.iter().collect();
+        ordered.sort_unstable_by(|(key, tally), (other_key, other)| {
+            other.calls.cmp(&tally.calls).then(key.cmp(other_key))
+        });
+        ordered.into_iter().for_each(|(key, tally)| self.with(key, most, |mine| mine.merge(tally)));
+    }
+
     /// Calls `work` with the tally of `key`, or with that of [`OTHER`] where there are `most` already.
     fn with(&mut self, key: &str, most: usize, work: impl FnOnce(&mut Tally)) {
         let key = beginning(key);
-        let known = self.0.contains_key(key) || self.0.len() < most;
-        let key = if known { key } else { OTHER };
+        let key = if self.0.contains_key(key) || self.kept_apart() < most { key } else { OTHER };
         let tally = match self.0.get_mut(key) {
             Some(tally) => tally,
             None => self.0.entry(key.into()).or_default(),

@@ -238,7 +238,7 @@ impl fmt::Debug for UsageRecorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UsageRecorder")
             .field("source", &self.source)
-            .field("store", &self.store)
+            .field("has_store", &self.store.is_some())
             .finish_non_exhaustive()
     }
 }
