@@ -29,7 +29,10 @@ async fn what_has_been_answered_is_answered_once_to_each_list() {
         assert_eq!(queue.begin(&held, &again).await.expect("it is ours"), Begun::Duplicate);
         let settled = queue.settle(&held, answered(&again, "no")).await.expect_err("the claim is gone");
         assert_eq!(settled.kind(), ErrorKind::Conflict);
-        assert_eq!(queue.renew(std::slice::from_ref(&held)).await.expect("it is there"), [held.id.clone()]);
+        assert_eq!(
+            queue.renew(std::slice::from_ref(&held)).await.expect("it is there"),
+            std::slice::from_ref(&held.id)
+        );
     }
     assert_eq!(stage.list(&one), [YES]);
     assert_eq!(stage.list(&two), [YES]);
@@ -63,7 +66,8 @@ async fn a_request_whose_claim_has_vanished_is_not_silent_for_ever() {
     let queue = stage.queue();
     stage.produce("job");
     let vanished = begin_first(&queue, &request("r", None)).await;
-    let (processing, hash) = (stage.names.processing.clone(), format!("{}{}", stage.names.claim_prefix, vanished.id));
+    let (processing, hash) =
+        (stage.names.processing.clone(), format!("{}{}", stage.names.claim_prefix, vanished.id.trim_end_matches(".1")));
     let _: u64 = stage.ask(&["DEL", &processing, &hash]);
     stage.produce("job");
     let held = claim(&queue).await;

@@ -119,6 +119,35 @@ async fn a_user_who_may_only_do_what_is_needed_can_do_all() {
 }
 
 #[tokio::test]
+async fn a_user_who_may_do_too_little_loses_no_job() {
+    let server = Server::start(&[]);
+    let mut stage = Stage::at(&server.url());
+    let names = stage.names.clone();
+    stage.produce("job");
+    let claims = format!("{}*", names.claim_prefix);
+    let records = format!("{}*", names.record_prefix);
+    // Each may use all keys but one kind of them.
+    for (user, missing) in [("a", &claims), ("b", &names.processing), ("c", &names.requests), ("d", &records)] {
+        let keys = [&claims, &names.processing, &names.requests, &names.dead, &names.responses, &records];
+        let mut command =
+            vec!["ACL".to_owned(), "SETUSER".to_owned(), user.to_owned(), "on".to_owned(), ">hunter2".to_owned()];
+        command.push("+@all".to_owned());
+        command.extend(keys.into_iter().filter(|key| *key != missing).map(|key| format!("~{key}")));
+        let _: () = stage.ask(&command.iter().map(String::as_str).collect::<Vec<_>>());
+        let url = Secret::new(server.url().replace("://", &format!("://{user}:hunter2@")));
+        let queue = RedisQueue::new(RedisQueueConfig { url, ..stage.config() }).expect("the settings are right");
+        if user == "d" {
+            says(&queue.push(job("r")).await.expect_err("it may not"), "its user may not do that");
+        } else {
+            says(&queue.claim(1, Duration::ZERO).await.expect_err("it may not"), "its user may not do that");
+        }
+        assert_eq!(stage.list(&names.requests), ["job"], "{user}");
+    }
+    assert_eq!(&*claim(&stage.queue()).await.payload, b"job");
+    claim_nothing(&stage.queue()).await;
+}
+
+#[tokio::test]
 async fn scripts_that_were_forgotten_are_sent_again() {
     let server = Server::start(&[]);
     let mut stage = Stage::at(&server.url());

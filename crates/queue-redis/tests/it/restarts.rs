@@ -80,7 +80,7 @@ async fn leases_do_not_run_while_redis_is_away() {
     server.kill();
     server.run();
     stage.reconnect();
-    assert_eq!(claim(&second).await.id, held.id);
+    assert_eq!(claim(&second).await.payload, held.payload);
 }
 
 /// What became of each job.
@@ -181,7 +181,7 @@ async fn nothing_is_lost_and_nothing_answered_twice_when_redis_is_killed() {
     let mut expected: Vec<String> = (0..JOBS).map(|number| format!("job-{number}")).collect();
     expected.sort();
     assert_eq!(answers, expected, "each exactly once");
-    let worked = done.worked.lock().expect("nobody panics");
+    let worked = done.worked.into_inner().expect("nobody panics");
     assert!(worked.values().all(|times| *times == 1), "{worked:?}");
     let depth = watcher.depth().await.expect("it is there");
     assert_eq!((depth.waiting, depth.claimed, depth.dead), (0, 0, 0));

@@ -59,6 +59,11 @@ impl Stage {
         asked.query(&mut self.plain).unwrap_or_else(|error| panic!("{command:?}: {error}"))
     }
 
+    /// What a plain client gets for a command, or why not.
+    pub(crate) fn run<T: redis::FromRedisValue>(&mut self, command: &redis::Cmd) -> Result<T, String> {
+        command.query(&mut self.plain).map_err(|error| error.to_string())
+    }
+
     /// What a list holds, the newest first.
     pub(crate) fn list(&mut self, name: &str) -> Vec<String> {
         self.ask(&["LRANGE", name, "0", "-1"])
