@@ -11,6 +11,7 @@ mod find;
 mod fleet;
 mod gateway;
 mod interned;
+mod last_lines;
 mod listing;
 mod messages;
 mod names;

@@ -375,6 +375,7 @@ fn describe_resting(spec: &ServerSpec, tools: Option<&ServerTools>) -> ServerSta
         spec: Arc::new(spec.clone()),
         state: ServerState::at_rest(spec),
         last_error: None,
+        stderr_tail: Vec::new(),
         tools: tools.into_iter().flat_map(ServerTools::tools).map(|tool| tool.name().to_owned()).collect(),
         rejected: tools.map_or_else(Vec::new, |tools| tools.rejected().to_vec()),
         warnings: tools.map_or_else(Vec::new, |tools| tools.warnings().to_vec()),
