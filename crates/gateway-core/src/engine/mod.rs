@@ -15,6 +15,7 @@ mod gateway;
 mod global;
 mod interned;
 mod inventory;
+mod last_lines;
 mod listing;
 mod messages;
 mod names;
