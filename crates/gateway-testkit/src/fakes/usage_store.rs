@@ -2,19 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use gateway_core::{Error, ErrorKind, Result, UsageChunk, UsageStore};
-
-type Chunks = BTreeMap<(SystemTime, String), Bytes>;
 
 /// A usage store in a map. It can be made unreachable.
 #[derive(Debug, Default)]
 pub struct FakeUsageStore {
-    chunks: Mutex<Chunks>,
+    /// By beginning and source.
+    chunks: Mutex<BTreeMap<(SystemTime, String), UsageChunk>>,
     unreachable: AtomicBool,
 }
 
@@ -34,28 +32,28 @@ impl FakeUsageStore {
         self.unreachable.store(unreachable, Relaxed);
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Chunks) -> T) -> Result<T> {
+    /// All that is kept, by beginning and then by source; also while it is unreachable.
+    pub fn chunks(&self) -> Vec<UsageChunk> {
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<(SystemTime, String), UsageChunk>) -> T) -> Result<T> {
         if self.unreachable.load(Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "cannot reach the usage store"));
         }
-        Ok(work(&mut self.chunks.lock().expect("nothing panics with the lock held")))
+        Ok(work(&mut self.chunks.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }
 
 #[async_trait]
 impl UsageStore for FakeUsageStore {
     async fn keep(&self, chunk: UsageChunk) -> Result<()> {
-        self.with(|chunks| drop(chunks.insert((chunk.begins_at, chunk.source), chunk.data)))
+        self.with(|chunks| chunks.insert((chunk.begins_at, chunk.source.clone()), chunk)).map(drop)
     }
 
     async fn load(&self, from: SystemTime, until: SystemTime) -> Result<Vec<UsageChunk>> {
-        let chunk = |((begins_at, source), data): (&(SystemTime, String), &Bytes)| UsageChunk {
-            source: source.clone(),
-            begins_at: *begins_at,
-            data: data.clone(),
-        };
-        let inside = |begins_at: SystemTime| from <= begins_at && begins_at < until;
-        self.with(|chunks| chunks.iter().filter(|((begins_at, _), _)| inside(*begins_at)).map(chunk).collect())
+        let range = (from, String::new())..(until, String::new());
+        self.with(|chunks| chunks.range(range).map(|(_, chunk)| chunk.clone()).collect())
     }
 
     async fn forget(&self, before: SystemTime) -> Result<()> {

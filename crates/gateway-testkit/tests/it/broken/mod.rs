@@ -1,6 +1,7 @@
 //! Backends with one fault each: their suite must catch each, by the behaviour that it breaks.
 
 mod auths;
+mod queues;
 mod routers;
 mod store_changes;
 mod stores;
