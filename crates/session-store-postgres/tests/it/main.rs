@@ -4,6 +4,7 @@ mod conformance;
 mod network;
 mod replicas;
 mod schema;
+mod tls;
 
 use std::time::{Duration, SystemTime};
 
