@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
@@ -12,11 +13,11 @@ use super::change;
 use super::find::{find_tool, wake_unlisted};
 use super::fleet::Fleet;
 use super::recent::RecentSearches;
-use super::session::{View, describe};
+use super::session::{Session, View, describe};
 use super::sessions::Sessions;
 use crate::{
-    AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health,
-    Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
+    AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind, FoundTool,
+    Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
     ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply, ToolSearch,
 };
 
@@ -42,7 +43,7 @@ pub(super) struct Engine {
     pub(super) pipeline: Arc<dyn Invoke>,
     /// Only where somebody learns from use.
     pub(super) recent: Option<RecentSearches>,
-    /// Changes under way, and the reaper.
+    /// Changes under way, the reaper, and what follows the store.
     pub(super) tasks: TaskTracker,
 }
 
@@ -247,6 +248,15 @@ impl Gateway {
         self.to_the_end(async move { engine.sessions.delete(&id, &principal).await }).await
     }
 
+    /// Small records that a door keeps in the session store, so that it finds them after a restart and on other
+    /// replicas. Their ids begin with `prefix`, which ends with `_` and is no other door's.
+    ///
+    /// # Panics
+    /// Where the prefix is not of that kind, or that of sessions.
+    pub fn door_records(&self, prefix: &'static str) -> DoorRecords {
+        DoorRecords::new(prefix, Arc::clone(&self.engine.sessions.store))
+    }
+
     /// How the gateway is.
     pub fn health(&self) -> Health {
         let sessions = &self.engine.sessions;
@@ -302,7 +312,20 @@ impl Gateway {
     }
 
     pub(super) fn view(&self, context: &Context) -> Arc<View> {
-        context.session.view(&self.engine.sessions.fleet, self.engine.config.prefix)
+        self.view_of(&context.session)
+    }
+
+    pub(super) fn view_of(&self, session: &Session) -> Arc<View> {
+        session.view(self.fleet(), self.engine.config.prefix)
+    }
+
+    /// The default session, and those that have been used within this time.
+    pub(super) fn sessions_in_use(&self, within: Duration) -> Vec<Arc<Session>> {
+        self.engine.sessions.used_within(within)
+    }
+
+    pub(super) fn has_session(&self, id: &str) -> bool {
+        self.engine.sessions.has(id)
     }
 
     pub(super) fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {

@@ -7,6 +7,7 @@ mod router;
 mod server;
 mod store;
 mod transport;
+mod usage_store;
 
 pub use auth::FakeAuth;
 pub use events::RecordedEvents;
@@ -15,3 +16,4 @@ pub use router::FakeRouter;
 pub use server::{Answer, FakeServer};
 pub use store::FakeStore;
 pub use transport::FakeTransport;
+pub use usage_store::FakeUsageStore;

@@ -1,0 +1,1 @@
+//! The queue against real Redis.
