@@ -14,10 +14,7 @@ use super::gateway::Engine;
 use super::recent::RecentSearches;
 use super::seeds::Seeds;
 use super::sessions::Sessions;
-use crate::{
-    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
-    SessionStore, Transport,
-};
+use crate::{Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec, SessionStore, Tracer, Transport};
 
 /// How often expired sessions are looked for.
 const REAP_EVERY: Duration = Duration::from_secs(1);
@@ -99,6 +96,7 @@ pub struct GatewayBuilder {
     auth: Arc<dyn Auth>,
     feedbacks: Vec<Arc<dyn Feedback>>,
     known_tools: Vec<KnownTool>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl GatewayBuilder {
@@ -114,6 +112,7 @@ impl GatewayBuilder {
             auth,
             feedbacks: Vec::new(),
             known_tools: Vec::new(),
+            tracer: None,
         }
     }
 
@@ -162,6 +161,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// With spans for distributed traces: of the doors' requests, of calls and of searches. Without, what callers say of
+    /// their traces is passed on to servers, and nothing else happens.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// Starts the gateway: its reaper, and the connections of the default session in the background.
     /// Must be called in a tokio runtime.
     ///
@@ -185,6 +192,7 @@ impl GatewayBuilder {
             auth: self.auth,
             pipeline,
             recent: (!self.feedbacks.is_empty()).then(|| RecentSearches::new(self.feedbacks)),
+            tracer: self.tracer,
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));

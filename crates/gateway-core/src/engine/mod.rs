@@ -23,6 +23,7 @@ mod server;
 mod session;
 mod session_events;
 mod sessions;
+mod spans;
 mod subscription;
 mod supervisor;
 mod uri_template;
