@@ -19,6 +19,7 @@ mod problem;
 mod search;
 mod servers;
 mod sessions;
+mod spans;
 mod time;
 mod tool_result;
 mod tools;
