@@ -18,6 +18,7 @@ mod problem;
 mod search;
 mod servers;
 mod sessions;
+mod spans;
 mod time;
 mod tools;
 mod wire;

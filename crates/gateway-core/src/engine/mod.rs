@@ -28,6 +28,7 @@ mod server;
 mod session;
 mod session_events;
 mod sessions;
+mod spans;
 mod stored;
 mod subscription;
 mod supervisor;

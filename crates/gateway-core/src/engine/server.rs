@@ -183,6 +183,12 @@ impl Server {
         current.or_else(|| self.life().era).unwrap_or(Era::Legacy)
     }
 
+    /// The protocol revision in use, where it is connected.
+    pub(crate) fn protocol_version(&self) -> Option<String> {
+        let connection = self.connection.load();
+        connection.as_ref().map(|connection| connection.upstream().info().protocol_version.clone())
+    }
+
     /// Whether its tools were ever read, by this connection or another one to the same spec. Those that it had before
     /// this process began do not count: it may have others by now.
     pub(crate) fn is_listed(&self) -> bool {
