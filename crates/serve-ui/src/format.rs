@@ -105,7 +105,11 @@ pub(crate) fn sentence(clause: &str) -> String {
 
 /// At most `max` bytes of a text, and a sign where there is more.
 pub(crate) fn cut(text: &str, max: usize) -> String {
-    if text.len() <= max { text.to_owned() } else { format!("{}…", &text[..text.floor_char_boundary(max)]) }
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = (0..=max).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 /// JSON with line breaks; as it came where it is long. Numbers and order of keys stay what they are.

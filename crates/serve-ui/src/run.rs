@@ -65,7 +65,7 @@ pub(crate) async fn run(asked: &Asked<'_>) -> Result<Markup, Failure> {
     let call = ToolCall::new(&*entry.qualified_name, arguments);
     match asked.gateway().call(&asked.context, call).await {
         Ok(reply) => Ok(answered(&reply, begun.elapsed())),
-        Err(error) => Ok(failed(error, begun.elapsed())),
+        Err(error) => Ok(failed(&error, begun.elapsed())),
     }
 }
 
@@ -135,7 +135,7 @@ fn answered(reply: &ToolReply, time: Duration) -> Markup {
     }
 }
 
-fn failed(error: Error, time: Duration) -> Markup {
+fn failed(error: &Error, time: Duration) -> Markup {
     let retry = error.retry_after_ms();
     let words = sentence(error.message());
     let details = error.details().cloned();

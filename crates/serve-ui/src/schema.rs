@@ -197,9 +197,9 @@ fn text_form(node: &Node<'_>, name: &str) -> TextForm {
 
 /// The values of an enumeration, however it is written.
 fn choices(node: &Node<'_>) -> Option<Vec<Choice>> {
-    if let Some(values) = node.read::<Vec<Box<RawValue>>>("enum") {
+    if let Some(values) = node.get("enum").and_then(|raw| serde_json::from_str::<Vec<&RawValue>>(raw.get()).ok()) {
         let labels: Vec<String> = node.read("enumNames").unwrap_or_default();
-        let choice = |(place, value): (usize, &Box<RawValue>)| Choice {
+        let choice = |(place, value): (usize, &&RawValue)| Choice {
             label: labels.get(place).cloned().unwrap_or_else(|| label(value.get())),
             value: value.get().to_owned(),
         };
