@@ -18,7 +18,8 @@ pub(super) struct LastLines(Mutex<VecDeque<Box<str>>>);
 impl LastLines {
     /// One more line.
     pub(super) fn push(&self, line: &str) {
-        let line = &line[..line.floor_char_boundary(MAX_LINE)];
+        let end = (0..=MAX_LINE.min(line.len())).rfind(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        let line = &line[..end];
         let mut lines = self.lock();
         lines.push_back(line.into());
         let mut bytes: usize = lines.iter().map(|line| line.len()).sum();
