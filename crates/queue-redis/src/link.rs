@@ -174,7 +174,7 @@ impl Link {
 
     fn meet(&self, slot: &mut Slot, greeting: Greeting) {
         if slot.run_id.as_deref() == Some(&*greeting.run_id) {
-            tracing::info!("the queue's Redis is reached again");
+            tracing::debug!("the queue's Redis is reached again");
             return;
         }
         tracing::info!(version = greeting.version, run_id = greeting.run_id, "the queue's Redis is reached");
@@ -204,5 +204,7 @@ impl Link {
 
 /// Whether another connection may do better: this one is closed, hangs, or leads to a server whose part has changed.
 fn useless(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || matches!(error.code(), Some("READONLY" | "NOAUTH"))
+    // Before Redis 7, what stops a script stands within the text.
+    let says = |code: &str| error.code() == Some(code) || error.detail().is_some_and(|detail| detail.contains(code));
+    error.is_io_error() || error.is_unrecoverable_error() || says("READONLY") || says("NOAUTH")
 }

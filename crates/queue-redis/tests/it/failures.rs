@@ -98,7 +98,7 @@ async fn passwords_are_needed_and_never_shown() {
     };
     // Those who are in stay in; those who come are asked.
     says(&stage.queue().push(job("r")).await.expect_err("no password"), "it wants a password");
-    says(&with(":hunter2").push(job("r")).await.expect_err("a wrong password"), "");
+    says(&with(":hunter2").push(job("r")).await.expect_err("a wrong password"), "the password in the URL is wrong");
     with(":open%20sesame").push(job("r")).await.expect("the right password");
     assert_eq!(&*claim(&queue).await.payload, b"r");
 }
