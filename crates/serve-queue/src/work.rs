@@ -158,7 +158,12 @@ impl Core {
             door: "queue",
             trace: envelope.trace.clone(),
         };
-        self.gateway.admit(admission).await
+        let context = self.gateway.admit(admission).await?;
+        // Who queues a request must not have another one's rights by it.
+        if envelope.caller.as_ref().is_some_and(|caller| *caller != context.principal().id) {
+            return Err(Error::new(ErrorKind::Forbidden, "jobs of this queue run with another caller's rights"));
+        }
+        Ok(context)
     }
 
     /// Whether a call that may have run may run again: the job says so, or else the tool. A tool that cannot be
