@@ -113,7 +113,7 @@ impl Connection {
     fn new(core: Arc<Core>, client: StdioClient, outbox: mpsc::Sender<Vec<u8>>) -> Self {
         let StdioClient { credentials, session_id, expose } = client;
         Self {
-            sender: Sender { request_id: "stdio".into(), credentials, session_id },
+            sender: Sender { request_id: "stdio".into(), credentials, session_id, trace: None },
             expose: expose.unwrap_or(core.config.expose),
             core,
             outbox: Some(outbox),

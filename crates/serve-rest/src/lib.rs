@@ -19,6 +19,7 @@ mod requests;
 mod search;
 mod servers;
 mod sessions;
+mod spans;
 mod time;
 mod tools;
 mod wire;

@@ -44,7 +44,7 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("crates", "gateway-app") => Some(Layer::App),
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
-        ("crates", "eval-routing") => Some(Layer::Tool),
+        ("crates", "eval-routing" | "torture") => Some(Layer::Tool),
         ("crates", "gateway-layers" | "gateway-telemetry" | "gateway-usage") => Some(Layer::Leaf),
         ("crates", name) => {
             const LEAVES: [&str; 7] =
@@ -69,6 +69,8 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
         (Layer::Example, _) => None,
         (_, Layer::Testkit) => Some("the testkit belongs in [dev-dependencies]"),
+        // It asks a gateway from outside.
+        (Layer::Tool, Layer::Client) => None,
         (Layer::Client, _) => Some("the client knows the wire, not the engine"),
         (_, Layer::Client) => Some("the gateway does not talk to itself over HTTP"),
         // Its fake gateway is put together from real leaves.
@@ -134,6 +136,8 @@ mod tests {
             ("gateway-testkit", "router-keyword", true),
             ("eval-routing", "gateway-core", true),
             ("eval-routing", "router-keyword", true),
+            ("torture", "gateway-client", true),
+            ("torture", "gateway-app", false),
             ("embed", "router-keyword", true),
             ("embed", "gateway-client", true),
             ("embed", "chat-model", true),

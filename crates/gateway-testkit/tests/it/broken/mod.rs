@@ -3,8 +3,10 @@
 mod auths;
 mod queues;
 mod routers;
+mod store_changes;
 mod stores;
 mod transports;
+mod usage_stores;
 
 use gateway_testkit::Suite;
 
