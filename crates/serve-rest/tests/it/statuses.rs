@@ -70,7 +70,6 @@ async fn what_the_door_itself_refuses() {
     // Those of later.
     door.get("/usage").await.problem(404, "not_found");
     door.get("/mcp/requests/1").await.problem(404, "not_found");
-    door.ask(&Request::post("/mcp/execute", r#"{"tool_name":"echo"}"#).with("Prefer", "respond-async")).await.ok();
 }
 
 #[tokio::test]
