@@ -1,6 +1,6 @@
 //! One legacy client: what `initialize` settled, what is under way, and what it is asked.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
@@ -13,6 +13,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::config::Expose;
+use crate::kept::{Kept, Use};
+use crate::record::{SessionRecord, Wishes};
 use crate::stream::Streams;
 
 /// Most requests of one client at once.
@@ -34,6 +36,8 @@ pub(crate) struct Session {
     /// Whether the gateway's session was made for this one and ends with it.
     owns_gateway_session: bool,
     pub(crate) streams: Streams,
+    /// What is known of its record; without meaning over stdio.
+    pub(crate) kept: Kept,
     opened: Instant,
     /// Milliseconds from `opened` to its last use.
     last_used_ms: AtomicU64,
@@ -43,12 +47,16 @@ pub(crate) struct Session {
 #[derive(Debug, Default)]
 struct State {
     log_level: Option<LogLevel>,
+    /// The level was set at another process, whose servers know it; those of this one do not.
+    is_level_untold: bool,
     /// What the client's lists showed when it last saw them or was told of a change.
     marks: ListMarks,
     under_way: HashMap<Id, CancellationToken>,
     questions: HashMap<i64, Question>,
     last_question: i64,
     subscriptions: HashMap<String, ResourceSubscription>,
+    /// Resources that the client watched at another process, and that are not watched here yet.
+    unwatched: BTreeSet<String>,
     ended: bool,
 }
 
@@ -75,6 +83,7 @@ impl Session {
             context,
             owns_gateway_session,
             streams: Streams::default(),
+            kept: Kept::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
             state: Mutex::new(State { marks, ..State::default() }),
@@ -110,12 +119,99 @@ impl Session {
     }
 
     pub(crate) fn set_log_level(&self, level: LogLevel) {
-        self.lock().log_level = Some(level);
+        let mut state = self.lock();
+        state.log_level = Some(level);
+        state.is_level_untold = false;
+        drop(state);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// What its client wishes.
+    pub(crate) fn wishes(&self) -> Wishes {
+        let state = self.lock();
+        let watched = state.subscriptions.keys().chain(&state.unwatched).cloned().collect();
+        Wishes { log_level: state.log_level, watched }
+    }
+
+    /// Its client wishes this, as another process says. What that takes is done later.
+    pub(crate) fn set_wishes(&self, wishes: &Wishes) {
+        let mut state = self.lock();
+        if state.log_level != wishes.log_level {
+            state.log_level = wishes.log_level;
+            state.is_level_untold = true;
+        }
+        let State { subscriptions, unwatched, .. } = &mut *state;
+        let dropped: Vec<_> = subscriptions.extract_if(|uri, _| !wishes.watched.contains(uri)).collect();
+        *unwatched = wishes.watched.iter().filter(|uri| !subscriptions.contains_key(*uri)).cloned().collect();
+        drop(state);
+        drop(dropped);
+    }
+
+    /// The level that the servers of this process have not heard of.
+    pub(crate) fn take_untold_level(&self) -> Option<LogLevel> {
+        let mut state = self.lock();
+        let is_untold = std::mem::take(&mut state.is_level_untold);
+        state.log_level.filter(|_| is_untold)
+    }
+
+    /// The resources that are to be watched here and are not yet.
+    pub(crate) fn unwatched(&self) -> Vec<String> {
+        self.lock().unwatched.iter().cloned().collect()
+    }
+
+    /// One of them is watched here from now on, unless its client has thought better of it.
+    pub(crate) fn watch_again(&self, uri: String, subscription: ResourceSubscription) {
+        let mut state = self.lock();
+        if !state.ended && state.unwatched.remove(&uri) {
+            state.subscriptions.insert(uri, subscription);
+            return;
+        }
+        drop(state);
+        drop(subscription);
     }
 
     pub(crate) fn touch(&self) {
-        let age = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_used_ms.store(age, Ordering::Relaxed);
+        self.last_used_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn age_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How it is used, where it lives for `ttl` without use.
+    pub(crate) fn usage(&self, ttl: Duration) -> Use {
+        let is_held = !self.lock().under_way.is_empty() || self.streams.has_listener();
+        Use { age_ms: self.age_ms(), last_used_ms: self.last_used_ms.load(Ordering::Relaxed), is_held, ttl }
+    }
+
+    /// Whether its record says less than is known here.
+    pub(crate) fn is_used_since_written(&self) -> bool {
+        // Without a life to speak of, whatever has been used is due at once.
+        self.kept.should_write(self.usage(Duration::ZERO))
+    }
+
+    /// Whether it and its record should be brought together.
+    pub(crate) fn is_due(&self, ttl: Duration, store_tells: bool) -> bool {
+        let now = self.usage(ttl);
+        let is_behind = || {
+            let (is_untold, is_unwatched) = {
+                let state = self.lock();
+                (state.is_level_untold, !state.unwatched.is_empty())
+            };
+            is_untold || is_unwatched && self.streams.has_listener()
+        };
+        self.kept.should_look(now, store_tells) || self.kept.should_write(now) || is_behind()
+    }
+
+    /// Its record, with these wishes.
+    pub(crate) fn record(&self, wishes: Wishes) -> SessionRecord {
+        let (manner, context) = ((self.revision, self.expose), &self.context);
+        let own = (context.session_id(), self.owns_gateway_session);
+        SessionRecord::new(manner, self.profile.capabilities(), context.principal(), own, wishes)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     /// Whether nobody has used it for `ttl` and nobody listens to it.
@@ -212,14 +308,21 @@ impl Session {
             let message = format!("more than {MAX_SUBSCRIPTIONS} resources are watched in this session");
             return Err(Error::new(ErrorKind::RateLimited, message));
         }
+        state.unwatched.remove(&uri);
         state.subscriptions.insert(uri, subscription);
+        drop(state);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Watches a resource no longer.
     pub(crate) fn unwatch(&self, uri: &str) {
-        let subscription = self.lock().subscriptions.remove(uri);
+        let mut state = self.lock();
+        state.unwatched.remove(uri);
+        let subscription = state.subscriptions.remove(uri);
+        drop(state);
         drop(subscription);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
     }
 
     /// The URI by which the client watches a resource of a server, where it does.
