@@ -1,9 +1,9 @@
 //! Sessions and their records: a session goes on at whatever replica its client's next request reaches.
 //!
 //! The record says all that a session needs to be made again. Whoever uses a session writes its record, at most every few
-//! seconds, which raises its revision; so a replica whose client has moved away finds that its revision is an
-//! old one, and drops its own copy in silence when the time of that is over. Only the replica that wrote last ends a session
-//! for all, and only if the record is still the one that it wrote. A record that is gone ends every copy.
+//! seconds, which raises its revision. Only the replica that wrote last ends a session for all when its time is over, and
+//! only if the record is still the one that it wrote; one whose client has moved away drops its own copy in silence. A
+//! record that is gone ends every copy.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -136,7 +136,7 @@ impl Core {
         // So that the process that had it last does not end it as one that nobody uses.
         let expires_at = self.expiry(&session);
         match self.records.save(StoredSession { expires_at, ..stored }).await {
-            Ok(revision) => session.kept.set(revision, session.kept.base()),
+            Ok(revision) => session.kept.set_own(revision, session.kept.base()),
             // Somebody writes it at the moment; the next renewal comes after that.
             Err(error) if error.kind() == ErrorKind::Conflict => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -190,6 +190,9 @@ impl Core {
         session.end();
         let Ok(place) = self.at_once.acquire().await else { return };
         let _turn = session.kept.turn.lock().await;
+        if !session.kept.is_own() {
+            return;
+        }
         if session.kept.revision() > 0 {
             let Some(gone) = self.stored(&session, &session.record(Wishes::default()).into_ended()) else { return };
             match self.records.save(gone).await {
@@ -278,7 +281,7 @@ impl Core {
             };
             match written {
                 Ok(revision) => {
-                    session.kept.set(revision, wishes);
+                    session.kept.set_own(revision, wishes);
                     return Ok(Fate::Known);
                 }
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Fate::Gone),

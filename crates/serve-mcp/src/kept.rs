@@ -14,7 +14,9 @@ const RENEW_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Kept {
     /// Its revision when it was last read or written; 0 where there is none.
     revision: AtomicU64,
-    /// What its client wished then.
+    /// Its revision when this process last wrote it.
+    own_revision: AtomicU64,
+    /// What its client wished when it was last read or written.
     base: Mutex<Wishes>,
     /// Held while session and record are brought together.
     pub(crate) turn: tokio::sync::Mutex<()>,
@@ -61,6 +63,17 @@ impl Kept {
     pub(crate) fn set(&self, revision: u64, wishes: Wishes) {
         *self.lock() = wishes;
         self.revision.store(revision, Relaxed);
+    }
+
+    /// This process has written it: it has this revision and says this.
+    pub(crate) fn set_own(&self, revision: u64, wishes: Wishes) {
+        self.set(revision, wishes);
+        self.own_revision.store(revision, Relaxed);
+    }
+
+    /// Whether this process wrote it last, as far as it knows.
+    pub(crate) fn is_own(&self) -> bool {
+        self.own_revision.load(Relaxed) == self.revision()
     }
 
     /// It is being written; whatever changes from here on is for the next time.
