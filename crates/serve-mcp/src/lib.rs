@@ -34,6 +34,7 @@ mod sse;
 mod stdio;
 mod stream;
 mod subscribe;
+mod wished;
 
 pub use config::{Binding, Expose, McpConfig};
 pub use door::McpDoor;

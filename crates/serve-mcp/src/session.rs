@@ -1,6 +1,6 @@
 //! One legacy client: what `initialize` settled, what is under way, and what it is asked.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
@@ -16,12 +16,10 @@ use crate::config::Expose;
 use crate::kept::{Kept, Use};
 use crate::record::{SessionRecord, Wishes};
 use crate::stream::Streams;
+use crate::wished::Wished;
 
 /// Most requests of one client at once.
 const MAX_UNDER_WAY: usize = 10_000;
-
-/// Most resources that one client watches.
-pub(crate) const MAX_SUBSCRIPTIONS: usize = 1_000;
 
 /// A legacy session, over HTTP or stdio.
 #[derive(Debug)]
@@ -46,17 +44,12 @@ pub(crate) struct Session {
 
 #[derive(Debug, Default)]
 struct State {
-    log_level: Option<LogLevel>,
-    /// The level was set at another process, whose servers know it; those of this one do not.
-    is_level_untold: bool,
+    wished: Wished,
     /// What the client's lists showed when it last saw them or was told of a change.
     marks: ListMarks,
     under_way: HashMap<Id, CancellationToken>,
     questions: HashMap<i64, Question>,
     last_question: i64,
-    subscriptions: HashMap<String, ResourceSubscription>,
-    /// Resources that the client watched at another process, and that are not watched here yet.
-    unwatched: BTreeSet<String>,
     ended: bool,
 }
 
@@ -103,7 +96,7 @@ impl Session {
         Client {
             revision: self.revision,
             profile: Arc::clone(&self.profile),
-            log_level: self.lock().log_level,
+            log_level: self.lock().wished.log_level,
             expose: self.expose,
         }
     }
@@ -119,55 +112,37 @@ impl Session {
     }
 
     pub(crate) fn set_log_level(&self, level: LogLevel) {
-        let mut state = self.lock();
-        state.log_level = Some(level);
-        state.is_level_untold = false;
-        drop(state);
+        self.lock().wished.set_level(level);
         self.kept.is_outdated.store(true, Ordering::Relaxed);
     }
 
     /// What its client wishes.
     pub(crate) fn wishes(&self) -> Wishes {
-        let state = self.lock();
-        let watched = state.subscriptions.keys().chain(&state.unwatched).cloned().collect();
-        Wishes { log_level: state.log_level, watched }
+        self.lock().wished.wishes()
     }
 
     /// Its client wishes this, as another process says. What that takes is done later.
     pub(crate) fn set_wishes(&self, wishes: &Wishes) {
-        let mut state = self.lock();
-        if state.log_level != wishes.log_level {
-            state.log_level = wishes.log_level;
-            state.is_level_untold = true;
-        }
-        let State { subscriptions, unwatched, .. } = &mut *state;
-        let dropped: Vec<_> = subscriptions.extract_if(|uri, _| !wishes.watched.contains(uri)).collect();
-        *unwatched = wishes.watched.iter().filter(|uri| !subscriptions.contains_key(*uri)).cloned().collect();
-        drop(state);
+        let dropped = self.lock().wished.set(wishes);
         drop(dropped);
     }
 
-    /// The level that the servers of this process have not heard of.
+    /// The level of log messages that the servers of this process have not heard of.
     pub(crate) fn take_untold_level(&self) -> Option<LogLevel> {
-        let mut state = self.lock();
-        let is_untold = std::mem::take(&mut state.is_level_untold);
-        state.log_level.filter(|_| is_untold)
+        self.lock().wished.take_untold_level()
     }
 
     /// The resources that are to be watched here and are not yet.
     pub(crate) fn unwatched(&self) -> Vec<String> {
-        self.lock().unwatched.iter().cloned().collect()
+        self.lock().wished.unwatched()
     }
 
-    /// One of them is watched here from now on, unless its client has thought better of it.
+    /// One of them is watched here from now on.
     pub(crate) fn watch_again(&self, uri: String, subscription: ResourceSubscription) {
         let mut state = self.lock();
-        if !state.ended && state.unwatched.remove(&uri) {
-            state.subscriptions.insert(uri, subscription);
-            return;
-        }
+        let dropped = if state.ended { Some(subscription) } else { state.wished.watch_again(uri, subscription) };
         drop(state);
-        drop(subscription);
+        drop(dropped);
     }
 
     pub(crate) fn touch(&self) {
@@ -194,11 +169,8 @@ impl Session {
     pub(crate) fn is_due(&self, ttl: Duration, store_tells: bool) -> bool {
         let now = self.usage(ttl);
         let is_behind = || {
-            let (is_untold, is_unwatched) = {
-                let state = self.lock();
-                (state.is_level_untold, !state.unwatched.is_empty())
-            };
-            is_untold || is_unwatched && self.streams.has_listener()
+            let is_heard = self.streams.has_listener();
+            self.lock().wished.is_behind(is_heard)
         };
         self.kept.should_look(now, store_tells) || self.kept.should_write(now) || is_behind()
     }
@@ -303,34 +275,22 @@ impl Session {
     /// # Errors
     /// Where the client watches too many.
     pub(crate) fn watch(&self, uri: String, subscription: ResourceSubscription) -> Result<(), Error> {
-        let mut state = self.lock();
-        if state.subscriptions.len() >= MAX_SUBSCRIPTIONS && !state.subscriptions.contains_key(&uri) {
-            let message = format!("more than {MAX_SUBSCRIPTIONS} resources are watched in this session");
-            return Err(Error::new(ErrorKind::RateLimited, message));
-        }
-        state.unwatched.remove(&uri);
-        state.subscriptions.insert(uri, subscription);
-        drop(state);
+        let before = self.lock().wished.watch(uri, subscription)?;
+        drop(before);
         self.kept.is_outdated.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Watches a resource no longer.
     pub(crate) fn unwatch(&self, uri: &str) {
-        let mut state = self.lock();
-        state.unwatched.remove(uri);
-        let subscription = state.subscriptions.remove(uri);
-        drop(state);
+        let subscription = self.lock().wished.unwatch(uri);
         drop(subscription);
         self.kept.is_outdated.store(true, Ordering::Relaxed);
     }
 
     /// The URI by which the client watches a resource of a server, where it does.
     pub(crate) fn watched(&self, server: uuid::Uuid, uri: &str) -> Option<String> {
-        let state = self.lock();
-        let mut watched = state.subscriptions.iter();
-        let found = watched.find(|(_, subscription)| subscription.server_uuid() == server && subscription.uri() == uri);
-        found.map(|(shown, _)| shown.clone())
+        self.lock().wished.watched(server, uri)
     }
 
     /// Cancels what is under way and drops what it holds.
@@ -340,7 +300,7 @@ impl Session {
         for token in state.under_way.values() {
             token.cancel();
         }
-        let held = (std::mem::take(&mut state.questions), std::mem::take(&mut state.subscriptions));
+        let held = (std::mem::take(&mut state.questions), std::mem::take(&mut state.wished));
         drop(state);
         drop(held);
         self.streams.end();
