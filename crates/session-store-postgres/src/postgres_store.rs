@@ -28,7 +28,7 @@ const CHANGES_KEPT: usize = 1024;
 /// [`Unavailable`](ErrorKind::Unavailable) and goes on by itself afterwards; whoever listens for
 /// [`changes`](SessionStore::changes) hears then that anything may be another.
 pub struct PostgresStore {
-    pool: Pool,
+    pub(crate) pool: Pool,
     pub(crate) statements: Arc<Statements>,
     schema: String,
     changes: broadcast::Sender<RecordChange>,

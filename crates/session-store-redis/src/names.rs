@@ -15,15 +15,9 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: String) -> Self {
         let name = |name: &str| format!("{prefix}:{name}");
-        Self {
-            prefix: prefix.to_owned(),
-            index: name("index"),
-            ends: name("ends"),
-            changes: name("changes"),
-            usage: name("usage"),
-        }
+        Self { index: name("index"), ends: name("ends"), changes: name("changes"), usage: name("usage"), prefix }
     }
 
     /// The hash of a record: revision, end, data, and who wrote it.

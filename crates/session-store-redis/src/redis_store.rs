@@ -50,7 +50,7 @@ impl RedisStore {
     pub fn new(config: RedisStoreConfig) -> Result<Self> {
         config.check()?;
         let link = Arc::new(Link::new(&config)?);
-        let names = Arc::new(Names::new(&config.prefix));
+        let names = Arc::new(Names::new(config.prefix));
         let scripts = Arc::new(Scripts::new());
         let changes = broadcast::Sender::new(CHANGES_KEPT);
         let mut tasks = JoinSet::new();
