@@ -32,6 +32,7 @@ fn reason(error: &RedisError) -> String {
         ("NOAUTH", "it wants a password, and the URL has none"),
         ("WRONGPASS", "the user or the password in the URL is wrong"),
         ("NOPERM", "its user may not do that"),
+        ("The user executing the script can't", "its user may not do that"),
         ("MISCONF", "it cannot write to its disk"),
         ("CROSSSLOT", "it is a cluster, which is not supported"),
         ("MOVED", "it is a cluster, which is not supported"),

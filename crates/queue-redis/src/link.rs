@@ -29,14 +29,30 @@ pub(crate) enum Once<T> {
     Closed(Error),
 }
 
+/// The connection that all share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    connection: MultiplexedConnection,
+    generation: u64,
+    /// Until when no lease is taken over, since this Redis was away.
+    grace: Instant,
+}
+
+impl Shared {
+    /// How long no lease may be taken over yet.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.saturating_duration_since(Instant::now())
+    }
+}
+
 #[derive(Default)]
 struct Slot {
-    connection: Option<(u64, MultiplexedConnection)>,
+    connection: Option<Shared>,
     /// Why the last attempt failed, where it did.
     failure: Option<Error>,
     /// Which run of Redis the last connection was to.
     run_id: Option<String>,
-    /// Until when no lease is taken over, since Redis was away.
+    /// Until when no lease is taken over there.
     grace: Option<Instant>,
 }
 
@@ -84,27 +100,25 @@ impl Link {
         }
     }
 
-    /// Runs a script, and says so where the connection turns out to be closed: nobody knows then whether it has run.
-    pub(crate) async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Once<T>> {
-        let (generation, mut connection) = self.connection().await?;
-        let error = match script.invoke_async(&mut connection).await {
+    async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Once<T>> {
+        let shared = self.connection().await?;
+        self.invoke_on(shared, script).await
+    }
+
+    /// Runs a script on a connection, and says so where that turns out to be closed: nobody knows then whether it has run.
+    pub(crate) async fn invoke_on<T: FromRedisValue>(
+        &self,
+        mut shared: Shared,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<Once<T>> {
+        let error = match script.invoke_async(&mut shared.connection).await {
             Ok(value) => return Ok(Once::Done(value)),
             Err(error) => error,
         };
         if useless(&error) {
-            self.forget(generation).await;
+            self.forget(shared.generation).await;
         }
         if error.is_connection_dropped() { Ok(Once::Closed(unavailable(error))) } else { Err(unavailable(error)) }
-    }
-
-    /// How long nobody may take over a lease yet.
-    pub(crate) async fn grace(&self) -> Duration {
-        let mut slot = self.slot.lock().await;
-        let left = slot.grace.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            slot.grace = None;
-        }
-        left
     }
 
     /// A connection of one's own, for commands that block for up to `blocked`.
@@ -113,36 +127,30 @@ impl Link {
     }
 
     /// The shared connection; made where there is none. All who wait for it share the outcome of one attempt.
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
+    pub(crate) async fn connection(&self) -> Result<Shared> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut slot = self.slot.lock().await;
-        if let Some((generation, connection)) = &slot.connection {
-            return Ok((*generation, connection.clone()));
+        if let Some(shared) = &slot.connection {
+            return Ok(shared.clone());
         }
-        let attempts = self.attempts.load(Ordering::Acquire);
+        let generation = self.attempts.load(Ordering::Acquire);
         if let Some(failure) = &slot.failure
-            && attempts > seen
+            && generation > seen
         {
             return Err(failure.duplicate());
         }
         let made = self.greet(&mut slot).await;
-        self.attempts.store(attempts + 1, Ordering::Release);
-        match made {
-            Ok(connection) => {
-                slot.failure = None;
-                slot.connection = Some((attempts, connection.clone()));
-                Ok((attempts, connection))
-            }
-            Err(error) => {
-                slot.failure = Some(error.duplicate());
-                Err(error)
-            }
-        }
+        self.attempts.store(generation + 1, Ordering::Release);
+        slot.failure = made.as_ref().err().map(Error::duplicate);
+        let grace = slot.grace.unwrap_or_else(Instant::now);
+        let shared = Shared { connection: made?, generation, grace };
+        slot.connection = Some(shared.clone());
+        Ok(shared)
     }
 
     async fn forget(&self, generation: u64) {
         let mut slot = self.slot.lock().await;
-        if slot.connection.as_ref().is_some_and(|(current, _)| *current == generation) {
+        if slot.connection.as_ref().is_some_and(|shared| shared.generation == generation) {
             slot.connection = None;
         }
     }
