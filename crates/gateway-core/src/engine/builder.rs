@@ -14,7 +14,10 @@ use super::gateway::Engine;
 use super::recent::RecentSearches;
 use super::seeds::Seeds;
 use super::sessions::Sessions;
-use crate::{Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec, SessionStore, Tracer, Transport};
+use crate::{
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
+    SessionStore, Tracer, Transport,
+};
 
 /// How often expired sessions are looked for.
 const REAP_EVERY: Duration = Duration::from_secs(1);

@@ -16,7 +16,12 @@ use super::recent::RecentSearches;
 use super::session::{Session, View, describe};
 use super::sessions::Sessions;
 use super::spans;
-use crate::{ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest, ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef, ToolReply, ToolSearch, TraceContext, Tracer};
+use crate::{
+    ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool,
+    Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
+    ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef, ToolReply,
+    ToolSearch, TraceContext, Tracer,
+};
 
 /// Most matches that a search may ask for.
 const MAX_LIMIT: usize = 50;
@@ -98,11 +103,7 @@ impl Gateway {
 
     /// Begins a span beneath `parent`, for a door's request; `None` where nothing is traced. What is done for the request
     /// belongs beneath it: its context goes into the [`Admission`].
-    pub fn begin_span(
-        &self,
-        parent: Option<&TraceContext>,
-        start: impl FnOnce() -> SpanStart,
-    ) -> Option<ActiveSpan> {
+    pub fn begin_span(&self, parent: Option<&TraceContext>, start: impl FnOnce() -> SpanStart) -> Option<ActiveSpan> {
         let tracer = self.engine.tracer.as_ref()?;
         Some(ActiveSpan::new(tracer.begin(start(), parent)))
     }
