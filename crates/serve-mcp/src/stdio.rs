@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_core::nests_deeper;
 use gateway_core::{Credentials, RawJson};
-use http_server::nests_deeper;
 use mcp_wire::{Id, Message, cancelled_id, code, squeeze_newlines, write_result};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;

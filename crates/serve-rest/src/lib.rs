@@ -7,13 +7,12 @@
 
 mod answer;
 mod body;
+mod chunks;
 mod config;
 mod door;
 mod events;
 mod execute;
 mod health;
-mod json_text;
-mod object;
 mod openapi;
 mod problem;
 mod search;
@@ -21,7 +20,6 @@ mod servers;
 mod sessions;
 mod spans;
 mod time;
-mod tool_result;
 mod tools;
 mod wire;
 

@@ -9,13 +9,16 @@ use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfi
 use http_server::{BodyLimits, HttpServerConfig};
 use serve_mcp::{Binding, Expose, McpConfig};
 use serve_rest::RestConfig;
+use serve_ui::{ChangeServers, UiConfig};
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
+use super::queue::queue;
 use super::read_relay::relay;
 use super::reader::Reader;
 use super::search::search;
-use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
+use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings, UsageSettings};
+use super::storage::{redis, storage};
 use crate::arguments::Program;
 
 /// The longest time that a setting in milliseconds may name: a day.
@@ -34,6 +37,13 @@ const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
 /// When tools are prefixed, as the configuration writes it.
 const PREFIXES: [(&str, Prefix); 3] =
     [("always", Prefix::Always), ("on-collision", Prefix::OnCollision), ("never", Prefix::Never)];
+
+/// Who may change servers with the dashboard, as the configuration writes it.
+const CHANGERS: [(&str, ChangeServers); 3] = [
+    ("always", ChangeServers::Always),
+    ("authenticated", ChangeServers::Authenticated),
+    ("never", ChangeServers::Never),
+];
 
 /// What MCP clients see, as the configuration writes it.
 const EXPOSURES: [(&str, Expose); 2] = [("search", Expose::Search), ("all", Expose::All)];
@@ -64,6 +74,16 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
     let mcp = mcp(reader, &rest);
     let speaks_stdio = reader.flag("mcp.stdio", false);
     let relay = relay(reader, &mcp, Duration::from_millis(grace));
+    let data_dir = reader.path("data.dir");
+    let redis = redis(reader);
+    let storage = storage(reader, redis.as_ref(), data_dir.as_ref());
+    let queue = queue(reader, redis.as_ref());
+    let ui = UiConfig {
+        change_servers: reader.choice("ui.change_servers", &CHANGERS, ChangeServers::default()),
+        server_limits: servers.limits.clone(),
+        keep_alive_ms: rest.event_keep_alive_ms,
+        ..UiConfig::default()
+    };
     Settings {
         address,
         second_address,
@@ -82,7 +102,17 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         resilience: resilience(reader),
         search: search(reader),
         log: log(reader),
-        data_dir: reader.path("data.dir"),
+        data_dir,
+        redis,
+        storage,
+        queue,
+        usage: UsageSettings {
+            enabled: reader.flag("usage.enabled", true),
+            queries: reader.flag("usage.queries", true),
+            retention_days: reader.number("usage.retention_days", 1..=3_660, 30),
+        },
+        dashboard: reader.flag("ui.enabled", true),
+        ui,
     }
 }
 

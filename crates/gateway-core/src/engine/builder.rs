@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::dispatch::Dispatch;
 use super::fleet::Fleet;
+use super::follow::follow;
 use super::gateway::Engine;
 use super::recent::RecentSearches;
 use super::seeds::Seeds;
@@ -172,12 +173,14 @@ impl GatewayBuilder {
         self
     }
 
-    /// Starts the gateway: its reaper, and the connections of the default session in the background.
-    /// Must be called in a tokio runtime.
+    /// Starts the gateway: learns from the store what callers have made of the default session, then connects its
+    /// servers in the background. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name.
-    pub fn start(self) -> Result<Gateway> {
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) where the store cannot be reached, and
+    /// [`Internal`](crate::ErrorKind::Internal) where what it keeps cannot be read. It is not overwritten then.
+    pub async fn start(self) -> Result<Gateway> {
         let mut names = HashSet::new();
         if let Some(twice) = self.servers.iter().find(|spec| !names.insert(spec.name())) {
             let name = twice.name();
@@ -185,7 +188,9 @@ impl GatewayBuilder {
         }
         let template = self.servers.into_iter().map(Arc::new).collect();
         let fleet = Arc::new(Fleet::new(&self.config, self.transports, Seeds::new(self.known_tools)));
-        let sessions = Sessions::new(self.config.clone(), fleet, self.store, template);
+        // Before anything is read, so that no change is missed.
+        let changes = self.store.changes();
+        let sessions = Sessions::open(self.config.clone(), fleet, self.store, template).await?;
         let innermost: Arc<dyn Invoke> = Arc::new(Dispatch);
         let pipeline = self.layers.iter().rev().fold(innermost, |inner, layer| layer.layer(inner));
         let engine = Arc::new(Engine {
@@ -199,6 +204,7 @@ impl GatewayBuilder {
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));
+        engine.tasks.spawn(follow(Arc::downgrade(&engine), changes, engine.sessions.fleet.stop.clone()));
         for server in engine.sessions.default.servers().iter() {
             server.wake();
         }

@@ -114,6 +114,29 @@ impl Fleet {
         unheld.map(end).collect()
     }
 
+    /// Gives `gone` back and starts `new`, each of them that has the name of a server that is gone after that one's end.
+    /// Returns what waits for that.
+    pub(super) fn exchange(&self, gone: &[Arc<Server>], new: Vec<Arc<Server>>) -> Option<JoinHandle<()>> {
+        let replaces = |new: &Arc<Server>| gone.iter().any(|gone| gone.spec().name() == new.spec().name());
+        let (replacing, fresh): (Vec<_>, Vec<_>) = new.into_iter().partition(replaces);
+        for server in fresh {
+            server.wake();
+        }
+        let ending = self.let_end(gone);
+        if ending.is_empty() && replacing.is_empty() {
+            return None;
+        }
+        Some(self.endings.spawn(async move {
+            for ended in ending {
+                // Only the runtime's own end can stop it.
+                let _ = ended.await;
+            }
+            for server in replacing {
+                server.wake();
+            }
+        }))
+    }
+
     /// Waits until every server that was given back has ended.
     pub(super) async fn ended(&self) {
         self.endings.wait().await;

@@ -17,10 +17,10 @@ use super::session::{Session, View, describe};
 use super::sessions::Sessions;
 use super::spans;
 use crate::{
-    ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool,
-    Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
-    ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef, ToolReply,
-    ToolSearch, TraceContext, Tracer,
+    ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind,
+    FoundTool, Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply,
+    SearchRequest, ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef,
+    ToolReply, ToolSearch, TraceContext, Tracer,
 };
 
 /// Most matches that a search may ask for.
@@ -47,7 +47,7 @@ pub(super) struct Engine {
     pub(super) recent: Option<RecentSearches>,
     /// Only where traces are sent somewhere.
     pub(super) tracer: Option<Arc<dyn Tracer>>,
-    /// Changes under way, and the reaper.
+    /// Changes under way, the reaper, and what follows the store.
     pub(super) tasks: TaskTracker,
 }
 
@@ -266,6 +266,15 @@ impl Gateway {
         let (engine, principal) = (Arc::clone(&self.engine), Arc::clone(&context.principal));
         let id = id.to_owned();
         self.to_the_end(async move { engine.sessions.delete(&id, &principal).await }).await
+    }
+
+    /// Small records that a door keeps in the session store, so that it finds them after a restart and on other
+    /// replicas. Their ids begin with `prefix`, which ends with `_` and is no other door's.
+    ///
+    /// # Panics
+    /// Where the prefix is not of that kind, or that of sessions.
+    pub fn door_records(&self, prefix: &'static str) -> DoorRecords {
+        DoorRecords::new(prefix, Arc::clone(&self.engine.sessions.store))
     }
 
     /// How the gateway is.

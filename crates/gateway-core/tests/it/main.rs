@@ -9,5 +9,6 @@ mod inventory;
 mod offers;
 mod replicas;
 mod sessions;
+mod shared_store;
 mod support;
 mod waiting;

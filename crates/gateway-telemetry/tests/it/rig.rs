@@ -64,7 +64,7 @@ impl Rig {
         if let Some(telemetry) = &telemetry {
             builder = builder.with_tracer(telemetry.tracer());
         }
-        let gateway = builder.start().expect("names are unique");
+        let gateway = builder.start().await.expect("names are unique");
         gateway.settled().await;
         let mcp = McpDoor::new(gateway.clone(), McpConfig { expose: Expose::All, ..McpConfig::default() });
         let metrics = Metrics::new("text/plain", String::new);
