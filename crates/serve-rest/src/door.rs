@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gateway_core::{ErrorKind, Gateway};
+use gateway_core::{ErrorKind, Gateway, Usage};
 use http::Method;
 use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, search, servers, sessions, tools};
+use crate::{execute, health, openapi, search, servers, sessions, tools, usage};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -53,9 +53,11 @@ pub(crate) struct Door {
     fixed: Arc<Fixed>,
 }
 
+#[derive(Clone)]
 struct Fixed {
     config: RestConfig,
     metrics: Metrics,
+    usage: Option<Arc<dyn Usage>>,
 }
 
 impl fmt::Debug for Fixed {
@@ -72,6 +74,10 @@ impl Door {
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
     }
+
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn Usage>> {
+        self.fixed.usage.as_ref()
+    }
 }
 
 /// The path that most requests take.
@@ -87,7 +93,15 @@ pub struct RestDoor {
 impl RestDoor {
     /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics }) };
+        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With an answer to `/usage`, which is 404 otherwise.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<dyn Usage>) -> Self {
+        let fixed = Fixed { usage: Some(usage), ..Fixed::clone(&self.door.fixed) };
+        let door = Door { fixed: Arc::new(fixed), ..self.door };
         Self { router: router(door.clone()), door }
     }
 
@@ -144,6 +158,7 @@ fn router(door: Door) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/usage", get(usage::usage))
         .route("/openapi.json", get(openapi::document))
         // The original's spellings.
         .route("/tools", get(tools::list))

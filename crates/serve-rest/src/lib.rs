@@ -22,6 +22,7 @@ mod sessions;
 mod time;
 mod tool_result;
 mod tools;
+mod usage;
 mod wire;
 
 pub use config::{Lookup, RestConfig};

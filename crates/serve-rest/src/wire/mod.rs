@@ -8,9 +8,11 @@ mod health;
 mod servers;
 mod sessions;
 mod tools;
+mod usage;
 
 pub(crate) use by_uuid::ByUuid;
 pub(crate) use health::*;
 pub(crate) use servers::*;
 pub(crate) use sessions::*;
 pub(crate) use tools::*;
+pub(crate) use usage::*;

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use auth_api_key::ApiKeyAuth;
 use gateway_core::{Connect, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream};
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
+use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
 use router_keyword::KeywordRouter;
 use serde_json::Value;
@@ -108,7 +109,10 @@ impl Door {
         transport = transport.with_server("more", &FakeServer::new().with_tool("extra", "One more tool", Tool::echo()));
         let auth = Arc::new(ApiKeyAuth::new(setup.key.map(Secret::new)));
         let parts = GatewayBuilder::new(Arc::new(KeywordRouter::default()), Arc::new(MemoryStore::new()), auth);
+        let usage = Arc::new(UsageRecorder::new(UsageConfig::default()));
         let gateway = parts
+            .with_layer(usage.layer())
+            .with_feedback(Arc::<UsageRecorder>::clone(&usage))
             .with_config(setup.engine)
             .with_transport(Arc::new(transport))
             .with_transport(Arc::new(FakeStdio))
@@ -120,7 +124,7 @@ impl Door {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new("text/x-numbers", || "gateway_up 1\n".to_owned());
-        let door = RestDoor::new(gateway.clone(), setup.rest, metrics);
+        let door = RestDoor::new(gateway.clone(), setup.rest, metrics).with_usage(usage);
         let server = HttpServer::new(setup.server, Arc::new(door));
         let (stop, grace) = (shutdown.clone(), setup.grace);
         let serving = tokio::spawn(async move { serve(listener, server, stop, grace).await });

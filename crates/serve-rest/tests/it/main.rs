@@ -9,3 +9,4 @@ mod event_stream;
 mod harness;
 mod statuses;
 mod stopping;
+mod usage;
