@@ -20,8 +20,8 @@ mod watch;
 
 pub use arguments::{Arguments, McpFlags, Program};
 pub use config::{
-    Environment, Loaded, LogFormat, LogLevel, LogSettings, Mistake, Mistakes, ResilienceSettings, ServersSettings,
-    Settings, load,
+    Broker, Environment, Loaded, LogFormat, LogLevel, LogSettings, Mistake, Mistakes, QueueSettings, RedisSettings,
+    ResilienceSettings, ServersSettings, Settings, StoragePlace, StorageSettings, UsageSettings, load,
 };
 pub use logging::start_logging;
 pub use mcp::run_mcp;

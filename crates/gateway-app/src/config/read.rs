@@ -12,10 +12,12 @@ use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
+use super::queue::queue;
 use super::read_relay::relay;
 use super::reader::Reader;
 use super::search::search;
-use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings};
+use super::settings::{LogFormat, LogLevel, LogSettings, ResilienceSettings, ServersSettings, Settings, UsageSettings};
+use super::storage::{redis, storage};
 use crate::arguments::Program;
 
 /// The longest time that a setting in milliseconds may name: a day.
@@ -64,6 +66,10 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
     let mcp = mcp(reader, &rest);
     let speaks_stdio = reader.flag("mcp.stdio", false);
     let relay = relay(reader, &mcp, Duration::from_millis(grace));
+    let data_dir = reader.path("data.dir");
+    let redis = redis(reader);
+    let storage = storage(reader, redis.as_ref(), data_dir.as_ref());
+    let queue = queue(reader, redis.as_ref());
     Settings {
         address,
         second_address,
@@ -82,7 +88,16 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         resilience: resilience(reader),
         search: search(reader),
         log: log(reader),
-        data_dir: reader.path("data.dir"),
+        data_dir,
+        redis,
+        storage,
+        queue,
+        usage: UsageSettings {
+            enabled: reader.flag("usage.enabled", true),
+            queries: reader.flag("usage.queries", true),
+            retention_days: reader.number("usage.retention_days", 1..=3_660, 30),
+        },
+        dashboard: reader.flag("ui.enabled", true),
     }
 }
 

@@ -45,6 +45,12 @@ impl<'a> Reader<'a> {
         self.value(key, default.to_owned(), "a text in quotes", read, |text| Some(text.clone().into()))
     }
 
+    /// A text that has no default.
+    pub(super) fn optional_text(&mut self, key: &'static str) -> Option<String> {
+        let read = |value: &Value| value.as_str().map(|text| Some(text.trim().to_owned()));
+        self.value(key, None, "a text in quotes", read, |text: &Option<String>| text.clone().map(Into::into))
+    }
+
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         let read = |value: &Value| match value {
             Value::Bool(_, flag) => Some(*flag),
@@ -58,17 +64,14 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<u64>, default: u64) -> u64 {
-        let wanted = format!("a whole number from {} to {}", range.start(), range.end());
-        let read = |value: &Value| {
-            let number = match value {
-                Value::Num(_, number) => u64::try_from(number.to_u128()?).ok()?,
-                // An underscore between digits is TOML's way to write large numbers.
-                _ => value.as_str()?.trim().replace('_', "").parse().ok()?,
-            };
-            range.contains(&number).then_some(number)
-        };
         let show = |number: &u64| Some(i64::try_from(*number).unwrap_or(i64::MAX).into());
-        self.value(key, default, &wanted, read, show)
+        self.value(key, default, &wanted_number(&range), |value| number_in(value, &range), show)
+    }
+
+    /// A number that has no default.
+    pub(super) fn optional_number(&mut self, key: &'static str, range: RangeInclusive<u64>) -> Option<u64> {
+        let show = |number: &Option<u64>| number.map(|number| i64::try_from(number).unwrap_or(i64::MAX).into());
+        self.value(key, None, &wanted_number(&range), |value| number_in(value, &range).map(Some), show)
     }
 
     /// A number that counts things in memory.
@@ -248,6 +251,19 @@ impl<'a> Reader<'a> {
         let sections: Vec<_> = sections.iter().map(|(name, lines)| format!("[{name}]\n{lines}")).collect();
         sections.join("\n")
     }
+}
+
+fn wanted_number(range: &RangeInclusive<u64>) -> String {
+    format!("a whole number from {} to {}", range.start(), range.end())
+}
+
+fn number_in(value: &Value, range: &RangeInclusive<u64>) -> Option<u64> {
+    let number = match value {
+        Value::Num(_, number) => u64::try_from(number.to_u128()?).ok()?,
+        // An underscore between digits is TOML's way to write large numbers.
+        _ => value.as_str()?.trim().replace('_', "").parse().ok()?,
+    };
+    range.contains(&number).then_some(number)
 }
 
 /// The variable of a setting.

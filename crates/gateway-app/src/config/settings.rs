@@ -14,7 +14,9 @@ use serve_rest::RestConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
+use super::queue::QueueSettings;
 use super::search::SearchSettings;
+use super::storage::{RedisSettings, StorageSettings};
 
 /// Everything that a gateway is told, checked.
 #[derive(Clone, Debug)]
@@ -53,8 +55,29 @@ pub struct Settings {
     pub search: SearchSettings,
     /// Logging.
     pub log: LogSettings,
-    /// Where the gateway may keep data between runs: what it learns from use.
+    /// Where the gateway may keep data between runs.
     pub data_dir: Option<PathBuf>,
+    /// The Redis, where one is named.
+    pub redis: Option<RedisSettings>,
+    /// Where sessions, servers added at run time, and usage are kept.
+    pub storage: StorageSettings,
+    /// The message queue.
+    pub queue: QueueSettings,
+    /// What is counted of use.
+    pub usage: UsageSettings,
+    /// Whether the dashboard is served at `/ui`.
+    pub dashboard: bool,
+}
+
+/// What is counted of use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UsageSettings {
+    /// Whether anything is.
+    pub enabled: bool,
+    /// Whether the words of searches are kept, too.
+    pub queries: bool,
+    /// How long counts are kept, in days.
+    pub retention_days: u64,
 }
 
 /// The servers file.

@@ -9,14 +9,17 @@ use figment::{Error, Figment, Metadata, Profile, Provider};
 use super::mistake::{Mistake, Mistakes};
 
 /// The variables that the contract names, and the settings they stand for.
-pub(super) const CONTRACT_VARIABLES: [(&str, &str); 10] = [
+pub(super) const CONTRACT_VARIABLES: [(&str, &str); 13] = [
     ("GATEWAY_HOST", "server.host"),
     ("GATEWAY_PORT", "server.port"),
     ("GATEWAY_API_KEY", "auth.api_key"),
     ("GATEWAY_URL", "relay.url"),
     ("GATEWAY_URL_API_KEY", "relay.api_key"),
     ("GATEWAY_SESSION", "relay.session"),
+    ("GATEWAY_ENCRYPTION_KEY", "storage.encryption_key"),
     ("LOG_LEVEL", "log.level"),
+    ("REDIS_HOST", "redis.host"),
+    ("REDIS_PORT", "redis.port"),
     ("OPENAI_API_KEY", "llm.openai_api_key"),
     ("ANTHROPIC_API_KEY", "llm.anthropic_api_key"),
     ("GEMINI_API_KEY", "llm.gemini_api_key"),
@@ -91,6 +94,10 @@ pub(super) fn from_variables(
         // `${X:-}` in a compose file gives an empty variable where none is meant. Not so for the key: without it
         // everybody may call, and whoever names it means to have one.
         if value.is_empty() && path != API_KEY {
+            continue;
+        }
+        // Kubernetes tells every container of a service called "redis" in its own way, which nobody meant for us.
+        if name == "REDIS_PORT" && value.starts_with("tcp://") {
             continue;
         }
         let setting = Setting { path, value: value.clone().into(), source: origin(name) };

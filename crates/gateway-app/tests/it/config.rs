@@ -80,7 +80,7 @@ fn variables_reach_every_setting() {
         .variable("GATEWAY__SERVER__BODY_LIMIT_BYTES", "")
         // Known, and for later.
         .variable("REDIS_HOST", "redis")
-        .variable("REDIS_PORT", "nonsense")
+        .variable("REDIS_PORT", "tcp://10.0.0.7:6379")
         .variable("OPENAI_API_KEY", "sk")
         // Kubernetes makes these for a service called "gateway".
         .variable("GATEWAY_PORT_80_TCP_ADDR", "10.0.0.1")
@@ -290,4 +290,58 @@ fn check_tells_of_bad_entries() {
     let scene = loaded.file("servers.json", r#"{"mcpServers": {"b": {"command": "x", "disabled": true}}}"#);
     let text = scene.load().expect("no mistakes").check().expect("all good");
     assert!(text.contains("[server]\nhost = \"localhost\"\n") && text.contains("#   b (stdio, disabled)"), "{text}");
+}
+
+#[test]
+fn redis_is_used_only_where_it_is_named() {
+    let redis = |scene: Scene| scene.load().expect("no mistakes").settings.redis.map(|it| it.url.expose().to_owned());
+    assert_eq!(redis(Scene::new()), None);
+    assert_eq!(redis(Scene::new().file("config/gateway.toml", "[redis]\ninventory = false\n")), None);
+    for (name, value, expected) in [
+        ("REDIS_HOST", "cache", "redis://cache:6379/"),
+        ("REDIS_HOST", "::1", "redis://[::1]:6379/"),
+        ("REDIS_PORT", "7000", "redis://localhost:7000/"),
+        ("GATEWAY__REDIS__URL", "rediss://u:p@h:1/2", "rediss://u:p@h:1/2"),
+    ] {
+        assert_eq!(redis(Scene::new().variable(name, value)).as_deref(), Some(expected), "{name}={value}");
+    }
+    let scene = Scene::new().variable("REDIS_HOST", "h").variable("GATEWAY__REDIS__PASSWORD", "a@b/c");
+    assert_eq!(redis(scene).as_deref(), Some("redis://:a%40b%2Fc@h:6379/"));
+    for (name, value) in [("REDIS_HOST", "h/x@evil"), ("REDIS_PORT", "0"), ("GATEWAY__REDIS__URL", "http://h")] {
+        Scene::new().variable(name, value).load().expect_err(value);
+    }
+}
+
+#[test]
+fn the_best_store_that_is_named_is_taken() {
+    let kept = |scene: &Scene| format!("{:?}", scene.load().expect("no mistakes").settings.storage.place);
+    let scene = Scene::new();
+    assert_eq!(kept(&scene), "Memory");
+    let scene = scene.variable("GATEWAY__DATA__DIR", "d");
+    assert_eq!(kept(&scene), "Sqlite(\"d\")");
+    let scene = scene.variable("REDIS_HOST", "h");
+    assert_eq!(kept(&scene), "Redis");
+    let scene = scene.variable("GATEWAY__STORAGE__POSTGRES_URL", "postgres://u:hush@h/d");
+    assert!(kept(&scene).starts_with("Postgres") && !kept(&scene).contains("hush"), "{}", kept(&scene));
+    let scene = scene.variable("GATEWAY__STORAGE__KIND", "memory");
+    assert_eq!(kept(&scene), "Memory");
+    for (kind, remedy) in [("redis", "REDIS_HOST"), ("sqlite", "data.dir"), ("postgres", "storage.postgres_url")] {
+        let mistakes = Scene::new().variable("GATEWAY__STORAGE__KIND", kind).load().expect_err(kind).to_string();
+        assert!(mistakes.contains(remedy), "{mistakes}");
+    }
+}
+
+#[test]
+fn a_broker_has_an_address_of_its_kind() {
+    let broker = |scene: Scene| format!("{:?}", scene.load().expect("no mistakes").settings.queue.broker);
+    assert_eq!(broker(Scene::new()), "Memory");
+    assert_eq!(broker(Scene::new().variable("REDIS_PORT", "6379")), "Redis");
+    let of = |kind: &str, url: &str| {
+        Scene::new().variable("GATEWAY__QUEUE__KIND", kind).variable("GATEWAY__QUEUE__URL", url)
+    };
+    assert_eq!(broker(of("rabbitmq", "amqp://u:hush@h/%2f")), "RabbitMq(Secret(***))");
+    assert_eq!(broker(of("nats", "nats://h:4222")), "Nats(Secret(***))");
+    for (kind, url) in [("rabbitmq", "nats://h"), ("nats", ""), ("memory", "amqp://h"), ("redis", "")] {
+        of(kind, url).load().expect_err(kind);
+    }
 }

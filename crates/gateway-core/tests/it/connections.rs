@@ -17,6 +17,19 @@ async fn a_lost_connection_comes_back_by_itself() {
     assert_eq!(gateway.tools(&context).len(), 1, "its tools stay known");
 }
 
+#[tokio::test]
+async fn what_a_server_wrote_outlives_its_connection() {
+    let server = FakeServer::new().with_tool("echo", "", Answer::echo());
+    let gateway = gateway(&[("a", &server)]).await;
+    let context = context(&gateway, None).await;
+    assert_eq!(gateway.servers(&context)[0].stderr_tail, Vec::<String>::new());
+    server.events()[0].wrote("cannot open the file");
+    server.kill();
+    eventually("it is connected again", || server.connects() == 2).await;
+    server.events()[0].wrote("here I am again");
+    assert_eq!(gateway.servers(&context)[0].stderr_tail, ["cannot open the file", "here I am again"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn failures_back_off_and_end() {
     let server = FakeServer::new()
@@ -59,7 +72,7 @@ async fn an_idle_connection_is_closed_and_opened_by_the_next_call() {
     let server = FakeServer::new().with_tool("echo", "", Answer::echo());
     let limits = ServerLimits { idle_timeout_ms: 1_000, ..ServerLimits::default() };
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().await.expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;
     eventually("it is closed", || state(&gateway, &context, "a") == ServerState::Idle).await;
@@ -74,7 +87,7 @@ async fn an_idle_connection_is_closed_and_opened_by_the_next_call() {
 async fn a_disabled_server_is_never_connected() {
     let server = FakeServer::new();
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_disabled(true)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_disabled(true)]).start().await.expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;
     assert_eq!(state(&gateway, &context, "a"), ServerState::Disabled);
@@ -112,7 +125,7 @@ async fn a_sessions_caller_is_told_that_its_server_cannot_be_started() {
     let command = Endpoint::Command(gateway_core::Command { program: "x".to_owned(), ..Default::default() });
     let spec = ServerSpec::new("a", "fake", command).expect("valid");
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_config(config).with_servers(vec![spec]).start().expect("starts");
+    let gateway = builder(transport).with_config(config).with_servers(vec![spec]).start().await.expect("starts");
     gateway.settled().await;
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");

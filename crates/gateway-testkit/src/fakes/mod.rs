@@ -3,6 +3,7 @@
 mod auth;
 mod events;
 mod gateway;
+mod network;
 mod router;
 mod server;
 mod store;
@@ -12,6 +13,7 @@ mod usage_store;
 pub use auth::FakeAuth;
 pub use events::RecordedEvents;
 pub use gateway::{builder, context, gateway, gateway_with, spec};
+pub use network::FakeNetwork;
 pub use router::FakeRouter;
 pub use server::{Answer, FakeServer};
 pub use store::FakeStore;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -20,6 +20,11 @@ impl FakeUsageStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store as a trait object.
+    pub fn shared() -> Arc<dyn UsageStore> {
+        Arc::new(Self::new())
     }
 
     /// Makes every method fail with `Unavailable`, or work again.
