@@ -15,8 +15,8 @@ use crate::chunk::{self, Unreadable};
 use crate::report::{Sum, Window};
 use crate::time::{MINUTES_PER_HOUR, at_hour, minute_of};
 
-/// So many hours are read from the store at once: all of a month may be more than is well held in memory.
-const HOURS_AT_ONCE: u64 = 24;
+/// So many hours are read from the store at once: all of a year may be more than is well held in memory.
+const HOURS_AT_ONCE: u64 = 7 * 24;
 
 #[async_trait]
 impl Usage for UsageRecorder {
