@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::workspace::Workspace;
-use crate::{conformance, demo, eval_routing, peers, suite, tidy};
+use crate::{conformance, demo, eval_routing, peers, suite, tidy, torture};
 
 const HELP: &str = "\
 The project's own tasks.
@@ -28,6 +28,10 @@ The project's own tasks.
       --calibration                whether scores can be believed, and what becomes of requests that no tool answers
       --check, --record            fails where a router is worse than recorded; records what was measured
       --help                       all there is
+  cargo xtask torture [ARGS…]      10,000 jobs over three gateways on one Redis, while gateways and Redis are killed:
+                                   was every job answered once, and nothing done twice?
+      queue --jobs N --replicas N --rate N --redis-restarts N --kill-every-ms N
+      soak --seconds N --rate N    instead: a steady load with faulty servers; does memory grow?
   cargo xtask peers                only sets up those servers, in target/peers, and prints where
   cargo xtask tidy [--fix]         checks the house rules; --fix writes what is generated
   cargo xtask help                 this text
@@ -46,6 +50,7 @@ pub fn run(arguments: &[String]) -> Result<ExitCode, String> {
         ["test", rest @ ..] => suite::run(&Workspace::load()?, rest),
         ["conformance", rest @ ..] => conformance::run(&Workspace::load()?, &conformance::Options::parse(rest)?),
         ["eval-routing", rest @ ..] => eval_routing::run(rest),
+        ["torture", rest @ ..] => torture::run(&Workspace::load()?, rest),
         ["peers"] => {
             let peers = peers::set_up(&Workspace::load()?)?;
             println!("{}", peers.folder.display());

@@ -13,6 +13,7 @@ mod process;
 mod service;
 mod suite;
 mod tidy;
+mod torture;
 mod workspace;
 
 use std::process::ExitCode;

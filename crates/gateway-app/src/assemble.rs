@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
 use gateway_core::{Gateway, GatewayBuilder, Layer, Result, ServerSpec};
-use gateway_layers::{BreakerLayer, ConcurrencyLayer, DeadlineLayer, MetricsHandle, MetricsLayer, RetryLayer};
+use gateway_layers::{
+    BreakerLayer, ConcurrencyLayer, DeadlineLayer, GaugeReading, MetricsHandle, MetricsLayer, RetryLayer,
+};
 use session_store_memory::MemoryStore;
 use transport_http::HttpTransport;
 use transport_sse::{SseConfig, SseTransport};
@@ -29,7 +31,7 @@ pub(crate) struct Assembly {
 }
 
 /// Puts the gateway of `settings` together and starts it. Must be called in a tokio runtime.
-pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
+pub(crate) async fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
     let (counting, metrics) = MetricsLayer::new(&settings.resilience.metrics);
     let stdio = Arc::new(StdioTransport::new(settings.stdio.clone()));
     let sse = Arc::new(SseTransport::new(SseConfig::default()));
@@ -60,7 +62,11 @@ pub(crate) fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<
         Arc::new(DeadlineLayer::new()),
     ];
     let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
-    let gateway = learning.listen(builder).start()?;
+    let gateway = learning.listen(builder).start().await?;
     metrics.watch(&gateway);
+    let runtime = tokio::runtime::Handle::current();
+    metrics.add_gauge("tasks", "Tasks of the gateway's runtime", move || {
+        vec![GaugeReading::new(runtime.metrics().num_alive_tasks() as f64)]
+    });
     Ok(Assembly { gateway, metrics, stdio, learning })
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
     };
     let Assembly { gateway, metrics, stdio, learning } =
-        assemble(settings, loaded.with_demo(loaded.list.servers.clone()))?;
+        assemble(settings, loaded.with_demo(loaded.list.servers.clone())).await?;
     report(&loaded);
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
     let stop = CancellationToken::new();

@@ -95,6 +95,7 @@ fn start(count: usize) -> (Runtime, Gateway, Context) {
             .with_config(config)
             .with_servers((0..count).map(|place| spec(&name(place))).collect())
             .start()
+            .await
             .expect("names are unique");
         gateway.settled().await;
         let context = context(&gateway, None).await;

@@ -92,7 +92,8 @@ mod tests {
         let transport = names.iter().fold(FakeTransport::new(), |all, name| all.with_server(name, &fake));
         let seen = Seen::default();
         let specs = names.iter().map(|name| spec(name)).collect();
-        let gateway = builder(transport).with_servers(specs).with_layer(Arc::new(seen.clone())).start().expect("names");
+        let gateway =
+            builder(transport).with_servers(specs).with_layer(Arc::new(seen.clone())).start().await.expect("names");
         gateway.settled().await;
         let caller = context(&gateway, None).await;
         for name in names {

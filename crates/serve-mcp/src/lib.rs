@@ -27,6 +27,7 @@ mod search;
 mod session;
 mod sessions;
 mod source;
+mod spans;
 mod sse;
 mod stdio;
 mod stream;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use gateway_core::{ErrorKind, Gateway};
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, search, servers, sessions, tools};
+use crate::{execute, health, openapi, search, servers, sessions, spans, tools};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -113,8 +113,11 @@ impl HttpDoor for RestDoor {
             let response = if method == Method::POST && request.uri().path() == EXECUTE {
                 // Past axum's router and its boxed middleware, which take a tenth of the gateway's own time in
                 // a call. Same handler.
+                let traced = spans::begin(&self.door.gateway, &mut caller, &method, EXECUTE);
                 let answer = execute::execute(State(self.door.clone()), caller, request);
-                answer.instrument(span(&request_id, &method, EXECUTE)).await.into_response()
+                let response = answer.instrument(span(&request_id, &method, EXECUTE)).await.into_response();
+                spans::end(traced, &response);
+                response
             } else {
                 request.extensions_mut().insert(caller);
                 let Ok(response) = self.router.clone().call(request).await;
@@ -150,18 +153,24 @@ fn router(door: Door) -> Router {
         .route("/tool", post(execute::execute))
         .route("/add-server", post(servers::add))
         .fallback(no_such_path)
-        .layer(from_fn(trace))
+        .layer(from_fn_with_state(door.clone(), trace))
         .with_state(door)
 }
 
 /// Handles a request in its span.
-async fn trace(request: Request, next: Next) -> Response {
-    let caller: Option<&Caller> = request.extensions().get();
+async fn trace(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     // The pattern, not the path: who knows a session's id may use it.
-    let path = request.extensions().get().map_or("unknown", MatchedPath::as_str);
-    let request_id = caller.map_or("", |caller| &caller.request_id);
-    let span = span(request_id, request.method(), path);
-    next.run(request).instrument(span).await
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let path = pattern.as_ref().map_or("unknown", MatchedPath::as_str);
+    let method = request.method().clone();
+    let caller: Option<&mut Caller> = request.extensions_mut().get_mut();
+    let (span, traced) = match caller {
+        None => (span("", &method, path), None),
+        Some(caller) => (span(&caller.request_id, &method, path), spans::begin(&door.gateway, caller, &method, path)),
+    };
+    let response = next.run(request).instrument(span).await;
+    spans::end(traced, &response);
+    response
 }
 
 fn span(request_id: &str, method: &Method, path: &str) -> Span {

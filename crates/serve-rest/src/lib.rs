@@ -7,20 +7,19 @@
 
 mod answer;
 mod body;
+mod chunks;
 mod config;
 mod door;
 mod events;
 mod execute;
 mod health;
-mod json_text;
-mod object;
 mod openapi;
 mod problem;
 mod search;
 mod servers;
 mod sessions;
+mod spans;
 mod time;
-mod tool_result;
 mod tools;
 mod wire;
 

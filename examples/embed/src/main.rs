@@ -20,7 +20,7 @@ use transport_stdio::{StdioConfig, StdioTransport};
 fn main() -> Result<(), Box<dyn Error>> {
     let question = env::args().nth(1).unwrap_or_else(|| "evaluate an arithmetic expression".to_owned());
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-        let gateway = assemble()?;
+        let gateway = assemble().await?;
         let told = tell(&gateway, question).await;
         // Whatever happened: child processes end with the gateway.
         gateway.shutdown().await;
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Every part is a value behind a small trait: put your own router, store or transport in its place.
-fn assemble() -> gateway_core::Result<Gateway> {
+async fn assemble() -> gateway_core::Result<Gateway> {
     let router = KeywordRouter::new(KeywordConfig::default());
     let (store, auth) = (MemoryStore::new(), ApiKeyAuth::new(None));
     GatewayBuilder::new(Arc::new(router), Arc::new(store), Arc::new(auth))
@@ -37,6 +37,7 @@ fn assemble() -> gateway_core::Result<Gateway> {
         .with_layer(Arc::new(RetryLayer::new(RetryConfig::default())))
         .with_layer(Arc::new(DeadlineLayer::new()))
         .start()
+        .await
 }
 
 /// Adds a server, finds a tool for `question`, and runs another one.

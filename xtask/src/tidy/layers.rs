@@ -11,7 +11,7 @@ pub enum Layer {
     Wire,
     /// Transports, routers, stores, queues, authenticators, wrappers.
     Leaf,
-    /// `http-server`: what the doors on HTTP stand on.
+    /// `http-server` and `answer-json`: what doors stand on.
     Server,
     /// The doors.
     Door,
@@ -40,11 +40,11 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("xtask", _) => Some(Layer::Xtask),
         ("crates", "gateway-core") => Some(Layer::Core),
         ("crates", "mcp-wire") => Some(Layer::Wire),
-        ("crates", "http-server") => Some(Layer::Server),
+        ("crates", "http-server" | "answer-json") => Some(Layer::Server),
         ("crates", "gateway-app") => Some(Layer::App),
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
-        ("crates", "eval-routing") => Some(Layer::Tool),
+        ("crates", "eval-routing" | "torture") => Some(Layer::Tool),
         ("crates", "gateway-layers" | "gateway-telemetry" | "gateway-usage") => Some(Layer::Leaf),
         ("crates", name) => {
             const LEAVES: [&str; 7] =
@@ -69,6 +69,8 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Xtask, _) => Some("xtask must work when our crates do not compile"),
         (Layer::Example, _) => None,
         (_, Layer::Testkit) => Some("the testkit belongs in [dev-dependencies]"),
+        // It asks a gateway from outside.
+        (Layer::Tool, Layer::Client) => None,
         (Layer::Client, _) => Some("the client knows the wire, not the engine"),
         (_, Layer::Client) => Some("the gateway does not talk to itself over HTTP"),
         // Its fake gateway is put together from real leaves.
@@ -80,7 +82,9 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
             Some("only transports, serve-mcp and serve-relay speak MCP's wire")
         }
-        (Layer::Server, to) if to != Layer::Core => Some("the HTTP server knows the engine, and no door or protocol"),
+        (Layer::Server, to) if to != Layer::Core => {
+            Some("what doors stand on knows the engine, and no door or protocol")
+        }
         (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
         (Layer::Door, Layer::Door) => Some("a door never calls a door"),
         (Layer::Door, Layer::Leaf) => Some("a door sees the engine; gateway-app chooses the leaves"),
@@ -112,6 +116,12 @@ mod tests {
             ("serve-rest", "gateway-core", true),
             ("http-server", "gateway-core", true),
             ("serve-rest", "http-server", true),
+            ("serve-rest", "answer-json", true),
+            ("serve-queue", "answer-json", true),
+            ("serve-queue", "queue-memory", false),
+            ("answer-json", "gateway-core", true),
+            ("answer-json", "http-server", false),
+            ("queue-memory", "answer-json", false),
             ("serve-mcp", "http-server", true),
             ("serve-mcp", "mcp-wire", true),
             ("serve-relay", "http-server", true),
@@ -126,6 +136,8 @@ mod tests {
             ("gateway-testkit", "router-keyword", true),
             ("eval-routing", "gateway-core", true),
             ("eval-routing", "router-keyword", true),
+            ("torture", "gateway-client", true),
+            ("torture", "gateway-app", false),
             ("embed", "router-keyword", true),
             ("embed", "gateway-client", true),
             ("embed", "chat-model", true),

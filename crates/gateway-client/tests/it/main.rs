@@ -32,6 +32,7 @@ async fn gateway() -> (GatewayClient, FakeServer) {
         .with_transport(Arc::new(transport))
         .with_servers(vec![spec("demo")])
         .start()
+        .await
         .unwrap();
     gateway.settled().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

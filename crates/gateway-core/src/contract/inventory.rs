@@ -1,11 +1,12 @@
 //! What tools there are, told to others.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{RawJson, Result, ServerStatus, ToolEntry};
+use crate::{RawJson, Result, ServerSpec, ServerState, ToolEntry};
 
 /// Tells programs outside which tools and servers there are, and tells a starting gateway which there were.
 #[async_trait]
@@ -29,17 +30,19 @@ pub trait Inventory: Debug + Send + Sync + 'static {
     async fn load(&self) -> Result<Vec<KnownTool>>;
 }
 
-/// What one session shows at one moment.
+/// What one session shows at one moment. Cheap to make for thousands of sessions: what they share is shared here, too.
 #[derive(Clone, Debug)]
 pub struct InventorySnapshot {
     /// Which; `None` for the default session.
     pub session_id: Option<String>,
     /// Whether every enabled server is in order.
     pub healthy: bool,
-    /// Its servers.
-    pub servers: Vec<ServerStatus>,
+    /// Its servers, and where each is in its life.
+    pub servers: Vec<(Arc<ServerSpec>, ServerState)>,
     /// Its tools.
-    pub tools: Vec<ToolEntry>,
+    pub tools: Arc<[ToolEntry]>,
+    /// In one process, equal numbers mean equal tools: a list that is out already need not be written again.
+    pub tools_hash: u64,
 }
 
 /// A tool of a server that need not be connected yet.

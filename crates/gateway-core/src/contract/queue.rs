@@ -159,7 +159,7 @@ pub enum Begun {
     First,
     /// A claim that was lost has begun it: it may have been done, wholly or in part.
     Again,
-    /// Another job with this request id is under way or has been answered. The claim is gone with this answer. What the
+    /// Another job with this request id is under way (also where its lease has just ended) or has been answered. The claim is gone with this answer. What the
     /// other job is answered goes to this one's `reply_to` as well, where that is another list.
     Duplicate,
 }
@@ -167,12 +167,15 @@ pub enum Begun {
 /// How a claim ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// The job has been done, well or badly, and this is its answer.
+    /// The job has been done, well or badly, and this is its answer. The claim has been begun.
     Answered(JobAnswer),
-    /// It is no job at all: it goes to the dead letters, unchanged, with the reason.
+    /// It is no job at all, or one that ends all who take it: it goes to the dead letters, unchanged, with the reason.
     Dead {
         /// Why, in one line.
         reason: String,
+        /// What its requester is told, where it can be read who that is: handed over as the answer of
+        /// [`Answered`](Self::Answered) is. The claim has been begun then.
+        answer: Option<JobAnswer>,
     },
     /// Nothing has been done: it goes back to where it came from, as the next one.
     Released,

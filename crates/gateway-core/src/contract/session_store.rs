@@ -85,8 +85,17 @@ pub struct StoredSession {
     pub id: String,
     /// Rises by one with every save.
     pub revision: u64,
-    /// When it ends.
+    /// When it ends; kept to the millisecond.
     pub expires_at: SystemTime,
     /// What it says; opaque to the store.
     pub data: Bytes,
+}
+
+impl StoredSession {
+    /// Whether a record can have this id: 1 to 128 characters of `[A-Za-z0-9_-]`. A store that meets
+    /// another text need not ask its database.
+    pub fn is_id(text: &str) -> bool {
+        let of_ids = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        (1..=128).contains(&text.len()) && text.bytes().all(of_ids)
+    }
 }

@@ -10,12 +10,14 @@ use tokio_util::task::TaskTracker;
 
 use super::dispatch::Dispatch;
 use super::fleet::Fleet;
+use super::follow::follow;
 use super::gateway::Engine;
 use super::recent::RecentSearches;
+use super::seeds::Seeds;
 use super::sessions::Sessions;
 use crate::{
-    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, Layer, RawJson, Result, Router, ServerSpec, SessionStore,
-    Transport,
+    Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
+    SessionStore, Tracer, Transport,
 };
 
 /// How often expired sessions are looked for.
@@ -97,6 +99,8 @@ pub struct GatewayBuilder {
     store: Arc<dyn SessionStore>,
     auth: Arc<dyn Auth>,
     feedbacks: Vec<Arc<dyn Feedback>>,
+    known_tools: Vec<KnownTool>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl GatewayBuilder {
@@ -111,6 +115,8 @@ impl GatewayBuilder {
             store,
             auth,
             feedbacks: Vec::new(),
+            known_tools: Vec::new(),
+            tracer: None,
         }
     }
 
@@ -150,20 +156,41 @@ impl GatewayBuilder {
         self
     }
 
-    /// Starts the gateway: its reaper, and the connections of the default session in the background.
-    /// Must be called in a tokio runtime.
+    /// With tools that servers are known to have had, such as an [`Inventory`](crate::Inventory) keeps: they are listed
+    /// and found at once, and replaced by what the servers themselves tell when they are connected. A call waits for the
+    /// connection as always. What belongs to no server of the gateway is of no effect.
+    #[must_use]
+    pub fn with_known_tools(mut self, tools: Vec<KnownTool>) -> Self {
+        self.known_tools = tools;
+        self
+    }
+
+    /// With spans for distributed traces: of the doors' requests, of calls and of searches. Without, what callers say of
+    /// their traces is passed on to servers, and nothing else happens.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
+    /// Starts the gateway: learns from the store what callers have made of the default session, then connects its
+    /// servers in the background. Must be called in a tokio runtime.
     ///
     /// # Errors
-    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name.
-    pub fn start(self) -> Result<Gateway> {
+    /// [`InvalidRequest`](crate::ErrorKind::InvalidRequest) where two servers have one name;
+    /// [`Unavailable`](crate::ErrorKind::Unavailable) where the store cannot be reached, and
+    /// [`Internal`](crate::ErrorKind::Internal) where what it keeps cannot be read. It is not overwritten then.
+    pub async fn start(self) -> Result<Gateway> {
         let mut names = HashSet::new();
         if let Some(twice) = self.servers.iter().find(|spec| !names.insert(spec.name())) {
             let name = twice.name();
             return Err(Error::new(ErrorKind::InvalidRequest, format!("two servers are called `{name}`")));
         }
         let template = self.servers.into_iter().map(Arc::new).collect();
-        let fleet = Arc::new(Fleet::new(&self.config, self.transports));
-        let sessions = Sessions::new(self.config.clone(), fleet, self.store, template);
+        let fleet = Arc::new(Fleet::new(&self.config, self.transports, Seeds::new(self.known_tools)));
+        // Before anything is read, so that no change is missed.
+        let changes = self.store.changes();
+        let sessions = Sessions::open(self.config.clone(), fleet, self.store, template).await?;
         let innermost: Arc<dyn Invoke> = Arc::new(Dispatch);
         let pipeline = self.layers.iter().rev().fold(innermost, |inner, layer| layer.layer(inner));
         let engine = Arc::new(Engine {
@@ -173,9 +200,11 @@ impl GatewayBuilder {
             auth: self.auth,
             pipeline,
             recent: (!self.feedbacks.is_empty()).then(|| RecentSearches::new(self.feedbacks)),
+            tracer: self.tracer,
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));
+        engine.tasks.spawn(follow(Arc::downgrade(&engine), changes, engine.sessions.fleet.stop.clone()));
         for server in engine.sessions.default.servers().iter() {
             server.wake();
         }

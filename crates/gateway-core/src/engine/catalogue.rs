@@ -1,6 +1,7 @@
 //! All tools of a set of servers, with the table that resolves names. Immutable.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::runtime::Handle;
@@ -26,6 +27,7 @@ pub(crate) struct Catalogue {
     /// next index of what lives of the last one.
     last_index: Mutex<Option<Arc<dyn Index>>>,
     total: usize,
+    content_hash: u64,
 }
 
 /// One server's part.
@@ -40,6 +42,15 @@ impl Shelf {
     fn name(&self) -> &Arc<str> {
         self.names.server()
     }
+}
+
+/// A hash of servers, by their identities and the hashes of what they have.
+pub(super) fn hash_of(servers: impl Iterator<Item = impl Hash>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for server in servers {
+        server.hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// Whether the caller may see a tool, by the names of its server and itself.
@@ -72,7 +83,8 @@ impl Catalogue {
         let names = NameTable::new(servers.iter().map(|shelf| Arc::clone(&shelf.names)).collect(), prefix);
         let total = servers.iter().map(|shelf| shelf.tools.tools().len()).sum();
         let last_index = Mutex::new(before.and_then(Self::living_index));
-        Self { servers, by_name, names, index: OnceCell::new(), last_index, total }
+        let content_hash = hash_of(servers.iter().map(|shelf| (shelf.uuid, shelf.tools.content_hash())));
+        Self { servers, by_name, names, index: OnceCell::new(), last_index, total, content_hash }
     }
 
     /// Whether it was made of these servers with these tools.
@@ -84,6 +96,11 @@ impl Catalogue {
     /// How many tools there are.
     pub(crate) fn total(&self) -> usize {
         self.total
+    }
+
+    /// A hash of its servers and their tools; equal content has an equal hash within one process.
+    pub(super) fn content_hash(&self) -> u64 {
+        self.content_hash
     }
 
     /// The place of a server, by name or UUID.

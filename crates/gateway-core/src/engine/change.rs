@@ -1,6 +1,6 @@
 //! Changing a session's list of servers: adding, removing, following the servers file.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
@@ -29,6 +29,8 @@ pub(super) async fn add(
         if current.len() + attempts.len() >= max_servers {
             let error = format!("a session may have {max_servers} servers (sessions.max_servers)");
             report.failed.push((name, error));
+        } else if let Some(why) = sessions.cannot_keep(&spec) {
+            report.failed.push((name, why.to_owned()));
         } else if names.insert(name.clone()) {
             attempts.push(sessions.fleet.acquire(&Arc::new(spec), session.presence()));
         } else {
@@ -90,26 +92,26 @@ fn has_name(servers: &[Arc<Server>], name: &str) -> bool {
 pub(super) async fn remove(sessions: &Sessions, session: &Session, which: &ServerSelector) -> Result<RemoveReport> {
     let _change = session.change.lock().await;
     sessions.refresh(session).await?;
-    let server = place_of(&session.servers(), which).map(|(_, server)| server)?;
+    let mut removed = None;
     let removing = sessions.commit(session, |current| {
-        let (place, _) = place_of(current, which)?;
+        let place = place_of(current, which)?;
         let mut rest = current.to_vec();
-        rest.remove(place);
+        removed = Some(rest.remove(place));
         Ok(rest)
     });
     removing.await?;
+    let server = removed.ok_or_else(|| Error::new(ErrorKind::Internal, "a change that was made removed nothing"))?;
     sessions.fleet.release(std::slice::from_ref(&server)).await;
     let remaining = session.servers().iter().map(|server| Arc::clone(server.spec())).collect();
     Ok(RemoveReport { removed: Arc::clone(server.spec()), removed_tools: server.tools().tools().len(), remaining })
 }
 
-fn place_of(servers: &[Arc<Server>], which: &ServerSelector) -> Result<(usize, Arc<Server>)> {
-    let mut servers = servers.iter().enumerate();
-    let found = servers.find(|(_, server)| match which {
+fn place_of(servers: &[Arc<Server>], which: &ServerSelector) -> Result<usize> {
+    let found = servers.iter().position(|server| match which {
         ServerSelector::Uuid(uuid) => server.spec().uuid() == *uuid,
         ServerSelector::Name(name) => server.spec().name() == name,
     });
-    found.map(|(place, server)| (place, Arc::clone(server))).ok_or_else(|| {
+    found.ok_or_else(|| {
         let which = match which {
             ServerSelector::Uuid(uuid) => uuid.to_string(),
             ServerSelector::Name(name) => super::catalogue::excerpt(name),
@@ -120,7 +122,8 @@ fn place_of(servers: &[Arc<Server>], which: &ServerSelector) -> Result<(usize, A
 
 /// Makes the default session follow the servers file. What did not change in the file stays
 /// untouched, and so does what callers added or removed; where both claim a name, the file wins. The
-/// order is that after a restart: the file's servers in its order, then those that callers added.
+/// order is that after a restart: the file's servers in its order, then those that callers added. When this returns,
+/// what left the list has ended.
 pub(super) async fn follow_file(sessions: &Sessions, specs: Vec<ServerSpec>) {
     let session = &sessions.default;
     let _change = session.change.lock().await;
@@ -130,46 +133,11 @@ pub(super) async fn follow_file(sessions: &Sessions, specs: Vec<ServerSpec>) {
     for spec in twice {
         tracing::error!(server = spec.name(), "the servers file has this name twice; the first one counts");
     }
-    let wanted: Vec<Arc<ServerSpec>> = wanted.into_iter().map(Arc::new).collect();
-    let before: HashSet<_> = sessions.template().iter().map(|spec| spec.uuid()).collect();
-    let after: HashSet<_> = wanted.iter().map(|spec| spec.uuid()).collect();
-    let current = session.servers();
-    let is_new = |spec: &ServerSpec| !before.contains(&spec.uuid());
-    let by_uuid: HashMap<_, _> = current.iter().rev().map(|server| (server.spec().uuid(), server)).collect();
-    let new_names: HashSet<&str> = wanted.iter().filter(|spec| is_new(spec)).map(|spec| spec.name()).collect();
-    let leaves = |server: &&Arc<Server>| {
-        let uuid = server.spec().uuid();
-        !after.contains(&uuid) && (before.contains(&uuid) || new_names.contains(server.spec().name()))
-    };
-    let (gone, others): (Vec<_>, Vec<_>) = current.iter().partition(leaves);
-    let gone: Vec<_> = gone.into_iter().cloned().collect();
-    let (mut servers, mut added) = (Vec::with_capacity(wanted.len()), Vec::new());
-    for spec in &wanted {
-        if let Some(server) = by_uuid.get(&spec.uuid()) {
-            servers.push(Arc::clone(server));
-        } else if is_new(spec) {
-            let server = sessions.fleet.acquire(spec, session.presence());
-            added.push(Arc::clone(&server));
-            servers.push(server);
-        }
-    }
-    servers.extend(others.into_iter().filter(|server| !after.contains(&server.spec().uuid())).cloned());
-    tracing::info!(added = added.len(), removed = gone.len(), "the servers follow their file");
-    sessions.set_template(wanted);
-    if session.set_servers(servers).is_err() {
-        // The gateway stops.
-        sessions.fleet.release(&added).await;
-        return;
-    }
-    sessions.fleet.catalogue_changed();
-    // What replaces a server starts after its end: both may want the same files and ports.
-    let (replacing, fresh): (Vec<_>, Vec<_>) = added.iter().partition(|server| has_name(&gone, server.spec().name()));
-    for server in fresh {
-        server.wake();
-    }
-    sessions.fleet.release(&gone).await;
-    for server in replacing {
-        server.wake();
+    match sessions.follow(wanted.into_iter().map(Arc::new).collect()).await {
+        // Only the runtime's own end can stop it.
+        Ok(Some(exchange)) => drop(exchange.await),
+        Ok(None) => {}
+        Err(error) => tracing::debug!(%error, "the servers file is not followed any more"),
     }
 }
 

@@ -1,7 +1,6 @@
 //! What all servers of the process share: transports, room for processes, tools already known.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -11,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::catalogue::Catalogue;
+use super::catalogue::{Catalogue, hash_of};
 use super::directory::Directory;
 use super::interned::Interned;
+use super::seeds::Seeds;
 use super::server::{Presence, Server};
 use crate::{
     EngineConfig, Era, Error, ErrorKind, Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerTools, Transport,
@@ -33,6 +33,8 @@ pub(crate) struct Fleet {
     /// Tools by the identity of the spec that they come from. A session's server shows the tools of
     /// its twin in another session without being started.
     known: Mutex<HashMap<Uuid, Known>>,
+    /// Tools that were known before their servers told them.
+    seeds: Seeds,
     /// Catalogues by what they are made of, so that sessions with equal servers share one.
     catalogues: Interned<Catalogue>,
     directories: Interned<Directory>,
@@ -57,7 +59,7 @@ struct Known {
 const LONGEST_IDLE: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 impl Fleet {
-    pub(super) fn new(config: &EngineConfig, transports: Vec<Arc<dyn Transport>>) -> Self {
+    pub(super) fn new(config: &EngineConfig, transports: Vec<Arc<dyn Transport>>, seeds: Seeds) -> Self {
         let endings = TaskTracker::new();
         // A closed tracker still takes tasks; it only lets `ended` return.
         endings.close();
@@ -71,6 +73,7 @@ impl Fleet {
             generation: watch::Sender::new(1),
             client_capabilities: config.client_capabilities.clone(),
             known: Mutex::default(),
+            seeds,
             catalogues: Interned::default(),
             directories: Interned::default(),
             offers: Mutex::default(),
@@ -109,6 +112,29 @@ impl Fleet {
             self.endings.spawn(async move { server.end().await })
         };
         unheld.map(end).collect()
+    }
+
+    /// Gives `gone` back and starts `new`, each of them that has the name of a server that is gone after that one's end.
+    /// Returns what waits for that.
+    pub(super) fn exchange(&self, gone: &[Arc<Server>], new: Vec<Arc<Server>>) -> Option<JoinHandle<()>> {
+        let replaces = |new: &Arc<Server>| gone.iter().any(|gone| gone.spec().name() == new.spec().name());
+        let (replacing, fresh): (Vec<_>, Vec<_>) = new.into_iter().partition(replaces);
+        for server in fresh {
+            server.wake();
+        }
+        let ending = self.let_end(gone);
+        if ending.is_empty() && replacing.is_empty() {
+            return None;
+        }
+        Some(self.endings.spawn(async move {
+            for ended in ending {
+                // Only the runtime's own end can stop it.
+                let _ = ended.await;
+            }
+            for server in replacing {
+                server.wake();
+            }
+        }))
     }
 
     /// Waits until every server that was given back has ended.
@@ -207,8 +233,14 @@ impl Fleet {
         self.known_map().get(&spec.uuid()).and_then(|known| Some((known.tools.upgrade()?, known.era)))
     }
 
+    /// The tools that a server had before this process began, until it has told them itself.
+    pub(super) fn seed(&self, spec: &ServerSpec) -> Option<Arc<ServerTools>> {
+        self.seeds.of(spec)
+    }
+
     /// The tools to keep for a spec: those known already where the content is the same.
     pub(super) fn share_tools(&self, spec: &ServerSpec, tools: ServerTools, era: Era) -> Arc<ServerTools> {
+        self.seeds.forget(spec);
         let mut known = self.known_map();
         let twin = known.get(&spec.uuid()).and_then(|known| known.tools.upgrade());
         let twin = twin.filter(|twin| {
@@ -232,12 +264,9 @@ impl Fleet {
         before: Option<&Catalogue>,
     ) -> Arc<Catalogue> {
         let servers: Vec<_> = specs.cloned().zip(tools.iter().cloned()).collect();
-        let mut hasher = DefaultHasher::new();
-        for (spec, tools) in &servers {
-            (spec.uuid(), tools.content_hash()).hash(&mut hasher);
-        }
+        let hash = hash_of(servers.iter().map(|(spec, tools)| (spec.uuid(), tools.content_hash())));
         let make = || Catalogue::new(servers.clone(), prefix, before);
-        self.catalogues.get_or_make(hasher.finish(), |known| known.is_of(&servers), make)
+        self.catalogues.get_or_make(hash, |known| known.is_of(&servers), make)
     }
 
     /// The directory of these servers with these offers, made once for all sessions that see it.
@@ -248,12 +277,9 @@ impl Fleet {
         prefix: Prefix,
     ) -> Arc<Directory> {
         let servers: Vec<_> = specs.cloned().zip(offers.iter().cloned()).collect();
-        let mut hasher = DefaultHasher::new();
-        for (spec, offer) in &servers {
-            (spec.uuid(), offer.content_hash()).hash(&mut hasher);
-        }
+        let hash = hash_of(servers.iter().map(|(spec, offer)| (spec.uuid(), offer.content_hash())));
         let make = || Directory::new(servers.clone(), prefix);
-        self.directories.get_or_make(hasher.finish(), |known| known.is_of(&servers), make)
+        self.directories.get_or_make(hash, |known| known.is_of(&servers), make)
     }
 
     fn known_map(&self) -> MutexGuard<'_, HashMap<Uuid, Known>> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{self, Instant};
 use tokio_util::task::TaskTracker;
@@ -12,12 +13,14 @@ use super::change;
 use super::find::{find_tool, wake_unlisted};
 use super::fleet::Fleet;
 use super::recent::RecentSearches;
-use super::session::{View, describe};
+use super::session::{Session, View, describe};
 use super::sessions::Sessions;
+use super::spans;
 use crate::{
-    AddReport, Admission, Auth, Call, CommandServers, Context, EngineConfig, Error, ErrorKind, FoundTool, Health,
-    Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
-    ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply, ToolSearch,
+    ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind,
+    FoundTool, Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply,
+    SearchRequest, ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef,
+    ToolReply, ToolSearch, TraceContext, Tracer,
 };
 
 /// Most matches that a search may ask for.
@@ -42,7 +45,9 @@ pub(super) struct Engine {
     pub(super) pipeline: Arc<dyn Invoke>,
     /// Only where somebody learns from use.
     pub(super) recent: Option<RecentSearches>,
-    /// Changes under way, and the reaper.
+    /// Only where traces are sent somewhere.
+    pub(super) tracer: Option<Arc<dyn Tracer>>,
+    /// Changes under way, the reaper, and what follows the store.
     pub(super) tasks: TaskTracker,
 }
 
@@ -96,12 +101,28 @@ impl Gateway {
         view.catalogue.entry(found)
     }
 
+    /// Begins a span beneath `parent`, for a door's request; `None` where nothing is traced. What is done for the request
+    /// belongs beneath it: its context goes into the [`Admission`].
+    pub fn begin_span(&self, parent: Option<&TraceContext>, start: impl FnOnce() -> SpanStart) -> Option<ActiveSpan> {
+        let tracer = self.engine.tracer.as_ref()?;
+        Some(ActiveSpan::new(tracer.begin(start(), parent)))
+    }
+
     /// Finds tools by a description. Asks no upstream.
     ///
     /// # Errors
     /// `InvalidRequest` for an empty query or a limit or score out of range; `NotFound` for an unknown
     /// server in the filter; those of the router.
     pub async fn search(&self, context: &Context, request: SearchRequest) -> Result<SearchReply> {
+        let span = self.begin_span(context.trace(), || spans::of_search(context, &request));
+        let found = self.find(context, request).await;
+        if let Some(span) = span {
+            spans::end_search(span, &found);
+        }
+        found
+    }
+
+    async fn find(&self, context: &Context, request: SearchRequest) -> Result<SearchReply> {
         check_search(&request)?;
         let view = self.view(context);
         wake_unlisted(&view);
@@ -247,6 +268,15 @@ impl Gateway {
         self.to_the_end(async move { engine.sessions.delete(&id, &principal).await }).await
     }
 
+    /// Small records that a door keeps in the session store, so that it finds them after a restart and on other
+    /// replicas. Their ids begin with `prefix`, which ends with `_` and is no other door's.
+    ///
+    /// # Panics
+    /// Where the prefix is not of that kind, or that of sessions.
+    pub fn door_records(&self, prefix: &'static str) -> DoorRecords {
+        DoorRecords::new(prefix, Arc::clone(&self.engine.sessions.store))
+    }
+
     /// How the gateway is.
     pub fn health(&self) -> Health {
         let sessions = &self.engine.sessions;
@@ -294,7 +324,12 @@ impl Gateway {
 
     /// Runs a call through the layers.
     pub(super) async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
-        self.engine.pipeline.invoke(context, call).await
+        let Engine { pipeline, tracer, .. } = &*self.engine;
+        match tracer {
+            None => pipeline.invoke(context, call).await,
+            // In a box, so that calls without a span carry no room for one.
+            Some(tracer) => Box::pin(spans::traced_call(&**tracer, &**pipeline, context, call)).await,
+        }
     }
 
     pub(super) fn fleet(&self) -> &Fleet {
@@ -302,7 +337,20 @@ impl Gateway {
     }
 
     pub(super) fn view(&self, context: &Context) -> Arc<View> {
-        context.session.view(&self.engine.sessions.fleet, self.engine.config.prefix)
+        self.view_of(&context.session)
+    }
+
+    pub(super) fn view_of(&self, session: &Session) -> Arc<View> {
+        session.view(self.fleet(), self.engine.config.prefix)
+    }
+
+    /// The default session, and those that have been used within this time.
+    pub(super) fn sessions_in_use(&self, within: Duration) -> Vec<Arc<Session>> {
+        self.engine.sessions.used_within(within)
+    }
+
+    pub(super) fn has_session(&self, id: &str) -> bool {
+        self.engine.sessions.has(id)
     }
 
     pub(super) fn visible<'a>(&'a self, context: &'a Context) -> impl Fn(&str, &str) -> bool + Send + Sync + 'a {

@@ -127,7 +127,10 @@ impl Server {
         };
         let (tools, era) = match known {
             Some((tools, era)) => (tools, Some(era)),
-            None => (Arc::new(ServerTools::new(spec.name(), "", Vec::new())), None),
+            None => {
+                let seed = fleet.seed(&spec);
+                (seed.unwrap_or_else(|| Arc::new(ServerTools::new(spec.name(), "", Vec::new()))), None)
+            }
         };
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
@@ -180,7 +183,14 @@ impl Server {
         current.or_else(|| self.life().era).unwrap_or(Era::Legacy)
     }
 
-    /// Whether its tools were ever read, by this connection or another one to the same spec.
+    /// The protocol revision in use, where it is connected.
+    pub(crate) fn protocol_version(&self) -> Option<String> {
+        let connection = self.connection.load();
+        connection.as_ref().map(|connection| connection.upstream().info().protocol_version.clone())
+    }
+
+    /// Whether its tools were ever read, by this connection or another one to the same spec. Those that it had before
+    /// this process began do not count: it may have others by now.
     pub(crate) fn is_listed(&self) -> bool {
         self.status.borrow().listed
     }

@@ -3,26 +3,22 @@
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use serde::{Deserialize, Serialize};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
 use super::catalogue::Catalogue;
 use super::directory::Directory;
 use super::fleet::Fleet;
+use super::record::{Record, SYNC_EVERY, StoredServer, millis, now_ms, time};
 use super::server::{Presence, Server};
 use super::session_events::Audience;
 use crate::{
-    Error, ErrorKind, Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerState, ServerStatus, ServerTools,
-    SessionStatus, StoredSession,
+    Prefix, RawJson, Result, ServerOffer, ServerSpec, ServerState, ServerStatus, ServerTools, SessionStatus,
+    StoredSession,
 };
-
-/// A session in use looks into the store this often, for what other replicas did, and to renew its
-/// end of life there; one with a short life more often.
-const SYNC_EVERY: Duration = Duration::from_secs(5);
 
 /// A session in this process. The default session is the one without an id.
 #[derive(Debug)]
@@ -35,7 +31,7 @@ pub(crate) struct Session {
     view: ArcSwapOption<View>,
     /// Those who hear what its servers say of their own accord.
     pub(super) audience: Arc<Audience>,
-    /// Held while the list of servers is being changed, connections of new servers included.
+    /// Held while a caller changes the list of servers, connections of new servers included.
     pub(super) change: tokio::sync::Mutex<()>,
     pub(super) stored: Stored,
     /// Calls under way; while there are any it does not expire.
@@ -49,22 +45,16 @@ pub(crate) struct Session {
 /// What this process knows of the session's record in the store.
 #[derive(Debug)]
 pub(super) struct Stored {
+    /// The revision that the live list stands for; 0 where the store has no record.
     pub(super) revision: AtomicU64,
+    /// Held while record and list are brought together, and never while a server is waited for: what others
+    /// did to the session arrives also while a caller changes it.
+    pub(super) turn: tokio::sync::Mutex<()>,
+    /// Servers in the record that this replica's servers file does not have.
+    pub(super) unknown: Mutex<Vec<StoredServer>>,
     pub(super) synced_at_ms: AtomicU64,
     /// One synchronization at a time.
     pub(super) syncing: Mutex<bool>,
-}
-
-/// A session as the store keeps it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Record {
-    pub(super) owner: String,
-    pub(super) created_at_ms: u64,
-    pub(super) last_accessed_ms: u64,
-    pub(super) ttl_ms: u64,
-    pub(super) metadata: RawJson,
-    /// Only what the store had; the live list is [`Session::servers`].
-    pub(super) servers: Vec<ServerSpec>,
 }
 
 /// What a session shows at one moment: its servers, and the catalogue of their tools in the same
@@ -96,7 +86,7 @@ fn is_unlisted(server: &Server) -> bool {
 
 impl Session {
     /// The default session: no id, no end.
-    pub(super) fn default_one(fleet: &Arc<Fleet>, specs: &[Arc<ServerSpec>]) -> Self {
+    pub(super) fn default_one(fleet: &Arc<Fleet>, specs: &[Arc<ServerSpec>], revision: u64) -> Self {
         let record = Record {
             owner: String::new(),
             created_at_ms: now_ms(),
@@ -106,19 +96,18 @@ impl Session {
             servers: Vec::new(),
         };
         let servers = specs.iter().map(|spec| fleet.acquire(spec, Presence::Kept)).collect();
-        Self::assemble(None, record, 0, servers, None)
+        Self::assemble(None, record, revision, servers, None)
     }
 
-    /// A session from its record, new or loaded. Its servers are not connected.
+    /// A session from its record, new or loaded, with these servers, which are not connected.
     pub(super) fn from_record(
-        fleet: &Arc<Fleet>,
+        (fleet, specs): (&Arc<Fleet>, &[Arc<ServerSpec>]),
         id: String,
         record: Record,
         revision: u64,
         place: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        let servers =
-            record.servers.iter().map(|spec| fleet.acquire(&Arc::new(spec.clone()), Presence::OnDemand)).collect();
+        let servers = specs.iter().map(|spec| fleet.acquire(spec, Presence::OnDemand)).collect();
         Self::assemble(Some(id), record, revision, servers, place)
     }
 
@@ -147,6 +136,8 @@ impl Session {
             change: tokio::sync::Mutex::default(),
             stored: Stored {
                 revision: AtomicU64::new(revision),
+                turn: tokio::sync::Mutex::default(),
+                unknown: Mutex::default(),
                 synced_at_ms: AtomicU64::new(now_ms()),
                 syncing: Mutex::new(false),
             },
@@ -203,6 +194,20 @@ impl Session {
         self.expires_at_ms.store(now.saturating_add(self.record.ttl_ms), Ordering::Relaxed);
     }
 
+    /// Notes the servers of its record that this replica does not know; whether they are others than before.
+    pub(super) fn set_unknown(&self, servers: Vec<StoredServer>) -> bool {
+        let mut unknown = self.stored.unknown.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *unknown != servers;
+        *unknown = servers;
+        is_news
+    }
+
+    /// Another replica says that it was used at `last_accessed_ms`.
+    pub(super) fn hear_of_use(&self, last_accessed_ms: u64) {
+        self.last_accessed_ms.fetch_max(last_accessed_ms, Ordering::Relaxed);
+        self.expires_at_ms.fetch_max(last_accessed_ms.saturating_add(self.record.ttl_ms), Ordering::Relaxed);
+    }
+
     /// Keeps it alive while a call is under way, however long that takes.
     pub(super) fn begin_call(&self) -> CallUnderWay<'_> {
         self.calls.fetch_add(1, Ordering::Relaxed);
@@ -215,6 +220,11 @@ impl Session {
 
     pub(super) fn is_expired(&self) -> bool {
         !self.has_calls() && self.expires_at_ms.load(Ordering::Relaxed) <= now_ms()
+    }
+
+    /// Whether it has been used within this time, or is in use.
+    pub(super) fn is_used_within(&self, time: Duration) -> bool {
+        self.has_calls() || self.last_accessed_ms.load(Ordering::Relaxed).saturating_add(millis(time)) >= now_ms()
     }
 
     /// How often a session in use looks into the store.
@@ -268,10 +278,12 @@ impl Session {
     }
 
     /// Its record as the store should have it, with these servers.
-    pub(super) fn to_stored(&self, servers: &[Arc<Server>]) -> Result<StoredSession> {
+    pub(super) fn to_stored(&self, servers: &[Arc<Server>], keeps_secrets: bool) -> Result<StoredSession> {
+        let unknown = self.stored.unknown.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = servers.iter().map(|server| StoredServer::new(server.spec(), keeps_secrets));
         let record = Record {
             last_accessed_ms: self.last_accessed_ms.load(Ordering::Relaxed),
-            servers: servers.iter().map(|server| (**server.spec()).clone()).collect(),
+            servers: known.chain(unknown).collect(),
             ..self.record.clone()
         };
         let id = self.id.clone().unwrap_or_default();
@@ -302,47 +314,6 @@ impl Drop for CallUnderWay<'_> {
     }
 }
 
-impl Record {
-    /// When it ends unless it is used.
-    fn expires_at_ms(&self) -> u64 {
-        self.last_accessed_ms.saturating_add(self.ttl_ms)
-    }
-
-    pub(super) fn is_expired(&self) -> bool {
-        self.expires_at_ms() <= now_ms()
-    }
-
-    /// The record for the store, which keeps it longer than the session lives: it learns of a use only
-    /// after a while.
-    pub(super) fn to_stored(&self, id: String, revision: u64) -> Result<StoredSession> {
-        let data = serde_json::to_vec(self)
-            .map_err(|error| Error::new(ErrorKind::Internal, "cannot write the session's record").with_source(error))?;
-        let expires_at = time(self.expires_at_ms().saturating_add(millis(2 * SYNC_EVERY)));
-        Ok(StoredSession { id, revision, expires_at, data: data.into() })
-    }
-
-    /// What is known of a session that lives in the store and not in this process.
-    pub(super) fn describe(&self, fleet: &Fleet, id: String) -> SessionStatus {
-        let servers = self.servers.iter().map(|spec| {
-            let tools = fleet.known(spec).map(|(tools, _)| tools);
-            describe_resting(spec, tools.as_deref())
-        });
-        SessionStatus {
-            id,
-            created_at: time(self.created_at_ms),
-            last_accessed: time(self.last_accessed_ms),
-            expires_at: time(self.expires_at_ms()),
-            metadata: self.metadata.clone(),
-            servers: servers.collect(),
-        }
-    }
-
-    pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        serde_json::from_slice(bytes)
-            .map_err(|error| Error::new(ErrorKind::Internal, "cannot read the session's record").with_source(error))
-    }
-}
-
 impl Stored {
     /// Takes the turn to synchronize, where it is due and nobody else does it.
     pub(super) fn begin(&self, every: Duration) -> Option<Turn<'_>> {
@@ -370,10 +341,10 @@ impl Drop for Turn<'_> {
 }
 
 /// The condition of a server that this process has not connected.
-fn describe_resting(spec: &ServerSpec, tools: Option<&ServerTools>) -> ServerStatus {
+pub(super) fn describe_resting(spec: Arc<ServerSpec>, tools: Option<&ServerTools>) -> ServerStatus {
     ServerStatus {
-        spec: Arc::new(spec.clone()),
-        state: ServerState::at_rest(spec),
+        state: ServerState::at_rest(&spec),
+        spec,
         last_error: None,
         stderr_tail: Vec::new(),
         tools: tools.into_iter().flat_map(ServerTools::tools).map(|tool| tool.name().to_owned()).collect(),
@@ -393,19 +364,4 @@ fn are_same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
 /// The condition of several servers.
 pub(crate) fn describe(servers: &[Arc<Server>]) -> Vec<ServerStatus> {
     servers.iter().map(|server| server.describe()).collect()
-}
-
-/// Now, in Unix milliseconds.
-pub(super) fn now_ms() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A time from Unix milliseconds; the end of the year 9999 where it is beyond.
-pub(super) fn time(unix_ms: u64) -> SystemTime {
-    const YEAR_9999: u64 = 253_402_300_799_000;
-    SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms.min(YEAR_9999))
 }

@@ -1,8 +1,6 @@
 //! All sessions of the process, backed by a store that other replicas may share.
 
-use std::collections::HashSet;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -10,18 +8,16 @@ use dashmap::mapref::entry::Entry;
 use tokio::sync::Semaphore;
 
 use super::fleet::Fleet;
+use super::global::{GLOBAL, GlobalChanges};
+use super::record::{Record, Resolved, StoredServer, millis, now_ms};
 use super::server::Server;
-use super::session::{Record, Session, millis, now_ms};
+use super::session::Session;
 use crate::{
     EngineConfig, Error, ErrorKind, NewSession, Principal, RawJson, Result, ServerSpec, SessionStatus, SessionStore,
-    StoredSession,
 };
 
-/// Attempts to bring a change and the store together while other replicas change the same session.
-const COMMIT_ATTEMPTS: u32 = 5;
-
 /// What the ids of sessions begin with.
-const SESSION: &str = "sess_";
+pub(super) const SESSION: &str = "sess_";
 
 /// Longest metadata that a session may carry, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
@@ -30,31 +26,45 @@ const MAX_METADATA: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Sessions {
     pub(super) default: Arc<Session>,
-    live: DashMap<String, Arc<Session>>,
-    store: Arc<dyn SessionStore>,
+    pub(super) live: DashMap<String, Arc<Session>>,
+    pub(super) store: Arc<dyn SessionStore>,
     pub(super) fleet: Arc<Fleet>,
     places: Arc<Semaphore>,
     config: EngineConfig,
     /// The servers file: what a new session starts with.
     template: Mutex<Vec<Arc<ServerSpec>>>,
+    /// What callers made of it in the default session, as the store had it last.
+    global: Mutex<GlobalChanges>,
 }
 
 impl Sessions {
-    pub(super) fn new(
+    /// The sessions of a gateway that starts: the default one with what `file` says and what callers have made of it.
+    ///
+    /// # Errors
+    /// Where the store cannot be reached, or what it says cannot be read. Nothing has been written then.
+    pub(super) async fn open(
         config: EngineConfig,
         fleet: Arc<Fleet>,
         store: Arc<dyn SessionStore>,
-        template: Vec<Arc<ServerSpec>>,
-    ) -> Self {
-        Self {
-            default: Arc::new(Session::default_one(&fleet, &template)),
+        file: Vec<Arc<ServerSpec>>,
+    ) -> Result<Self> {
+        let (global, revision) = read_global(&*store).await?;
+        for name in global.standing_aside(&file) {
+            tracing::warn!(
+                server = name,
+                "the servers file has this name: the server that a caller added stands aside"
+            );
+        }
+        Ok(Self {
+            default: Arc::new(Session::default_one(&fleet, &global.apply(&file), revision)),
             live: DashMap::new(),
             store,
             fleet,
             places: Arc::new(Semaphore::new(config.max_sessions.min(Semaphore::MAX_PERMITS))),
             config,
-            template: Mutex::new(template),
-        }
+            template: Mutex::new(file),
+            global: Mutex::new(global),
+        })
     }
 
     /// Makes a session and keeps it in the store.
@@ -69,17 +79,19 @@ impl Sessions {
             )
             .with_retry_after_ms(10_000)
         })?;
+        let template = self.template();
         let record = Record {
             owner: principal.id.clone(),
             created_at_ms: now_ms(),
             last_accessed_ms: now_ms(),
             ttl_ms,
             metadata,
-            servers: self.template().iter().map(|spec| (**spec).clone()).collect(),
+            servers: template.iter().map(|spec| StoredServer::new(spec, self.store.keeps_secrets())).collect(),
         };
         let id = new_id();
         self.store.create(record.to_stored(id.clone(), 1)?).await?;
-        let session = Arc::new(Session::from_record(&self.fleet, id.clone(), record, 1, Some(place)));
+        let session = Session::from_record((&self.fleet, &template), id.clone(), record, 1, Some(place));
+        let session = Arc::new(session);
         let status = session.describe();
         self.live.insert(id, session);
         Ok(status)
@@ -87,7 +99,13 @@ impl Sessions {
 
     /// The session that a request names, and marks its use.
     pub(super) async fn find(&self, id: &str, principal: &Principal) -> Result<Arc<Session>> {
-        let session = match self.live.get(id).map(|entry| Arc::clone(&entry)) {
+        let live = self.live.get(id).map(|entry| Arc::clone(&entry));
+        let session = match live {
+            // Another replica may have used it meanwhile; the store knows.
+            Some(session) if session.is_expired() => {
+                self.let_end(&session);
+                self.load(id, principal).await?
+            }
             Some(session) => session,
             None => self.load(id, principal).await?,
         };
@@ -101,17 +119,21 @@ impl Sessions {
 
     /// The caller's sessions, in order of their ids. Takes over none that only the store knows.
     pub(super) async fn list(&self, principal: &Principal) -> Result<Vec<SessionStatus>> {
-        let mut list = Vec::new();
+        let (mut list, file) = (Vec::new(), self.template());
         for stored in self.store.list(SESSION).await? {
+            let record = Record::from_bytes(&stored.data);
             if let Some(session) = self.live.get(&stored.id).map(|entry| Arc::clone(&entry)) {
+                if let Ok(record) = record {
+                    session.hear_of_use(record.last_accessed_ms);
+                }
                 if session.owner() == principal.id && !session.is_expired() && !session.has_ended() {
                     list.push(session.describe());
                 }
                 continue;
             }
-            match Record::from_bytes(&stored.data) {
+            match record {
                 Ok(record) if record.owner == principal.id && !record.is_expired() => {
-                    list.push(record.describe(&self.fleet, stored.id));
+                    list.push(record.describe(&self.fleet, stored.id, &file));
                 }
                 Ok(_) => {}
                 // One that a newer replica wrote must not hide the others.
@@ -163,151 +185,77 @@ impl Sessions {
         self.live.len()
     }
 
+    /// The default session, and those that have been used within this time.
+    pub(super) fn used_within(&self, time: Duration) -> Vec<Arc<Session>> {
+        let used = self.live.iter().filter(|entry| entry.is_used_within(time)).map(|entry| Arc::clone(&entry));
+        std::iter::once(Arc::clone(&self.default)).chain(used).collect()
+    }
+
+    /// Whether this process has a session.
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.live.contains_key(id)
+    }
+
     pub(super) fn template(&self) -> Vec<Arc<ServerSpec>> {
         self.template.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub(super) fn set_template(&self, specs: Vec<Arc<ServerSpec>>) {
-        *self.template.lock().unwrap_or_else(PoisonError::into_inner) = specs;
+    /// Why the store cannot keep this server, where that is so. One of the servers file is found there again.
+    pub(super) fn cannot_keep(&self, spec: &ServerSpec) -> Option<&'static str> {
+        let is_kept = self.store.keeps_secrets()
+            || !spec.has_secrets()
+            || self.template().iter().any(|known| known.uuid() == spec.uuid());
+        (!is_kept).then_some(
+            "it has values in `env` or `headers`, and the session store would keep them where others can read them: set \
+             storage.encryption_key, or put the server into the servers file",
+        )
     }
 
-    /// Changes a session's list of servers, here and in the store, by the same edit of the list that
-    /// is there. Another replica may have changed it meanwhile: then the edit is made again. Call with
-    /// the session's `change` lock held. On an error the list is what it was, and what `edit` added is
-    /// still the caller's.
-    ///
-    /// # Errors
-    /// Those of the store and of `edit`; `NotFound` where the session has ended.
-    pub(super) async fn commit(
-        &self,
-        session: &Session,
-        edit: impl Fn(&[Arc<Server>]) -> Result<Vec<Arc<Server>>>,
-    ) -> Result<()> {
-        let id = session.id().unwrap_or_default();
-        let mut attempt = 1;
-        loop {
-            let servers = edit(&session.servers())?;
-            match self.persist(session, &servers).await {
-                Ok(()) => {
-                    session.set_servers(servers).map_err(|_| unknown(id))?;
-                    self.fleet.catalogue_changed();
-                    return Ok(());
-                }
-                Err(error) if error.kind() == ErrorKind::Conflict && attempt < COMMIT_ATTEMPTS => {}
-                Err(error) => return Err(error),
-            }
-            attempt += 1;
-            self.refresh(session).await?;
-        }
+    /// Puts another servers file in force, and returns the one before.
+    pub(super) fn set_template(&self, specs: Vec<Arc<ServerSpec>>) -> Vec<Arc<ServerSpec>> {
+        std::mem::replace(&mut *self.template.lock().unwrap_or_else(PoisonError::into_inner), specs)
     }
 
-    /// Takes over what other replicas did to a session, before it is changed here. Call with its `change`
-    /// lock held.
-    ///
-    /// # Errors
-    /// Those of the store; `NotFound` where the session has ended.
-    pub(super) async fn refresh(&self, session: &Session) -> Result<()> {
-        let Some(id) = session.id() else { return Ok(()) };
-        let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
-        if stored.revision == session.stored.revision.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        self.adopt(session, &stored)
-    }
-
-    /// Writes a session with this list of servers to the store.
-    async fn persist(&self, session: &Session, servers: &[Arc<Server>]) -> Result<()> {
-        if session.id().is_none() {
-            return Ok(());
-        }
-        let revision = self.store.save(session.to_stored(servers)?).await?;
-        session.stored.revision.store(revision, Ordering::Release);
-        Ok(())
-    }
-
-    /// Takes over what another replica did to a session, and renews its end of life in the store.
-    async fn sync(&self, session: &Arc<Session>) -> Result<()> {
-        let Some(_turn) = session.stored.begin(session.sync_interval()) else { return Ok(()) };
-        let Ok(_change) = session.change.try_lock() else { return Ok(()) };
-        let id = session.id().unwrap_or_default();
-        let stored = match self.store.load(id).await {
-            Ok(stored) => stored,
-            Err(error) => {
-                // A store that is away for a moment must not stop calls that need nothing from it.
-                tracing::warn!(?error, "cannot look a session up; going on with what is known");
-                return Ok(());
-            }
-        };
-        let Some(stored) = stored else {
-            self.end(session).await;
-            return Err(unknown(id));
-        };
-        if stored.revision != session.stored.revision.load(Ordering::Acquire) {
-            self.adopt(session, &stored)?;
-        }
-        session.touch();
-        match self.persist(session, &session.servers()).await {
-            // Somebody else was quicker; the next synchronization sees it.
-            Err(error) if error.kind() != ErrorKind::Conflict => {
-                tracing::warn!(?error, "cannot renew a session");
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Makes a session's servers those of its record. Those that are not in it end by themselves.
-    fn adopt(&self, session: &Session, stored: &StoredSession) -> Result<()> {
-        let record = Record::from_bytes(&stored.data)?;
-        let old = session.servers();
-        let (mut servers, mut new) = (Vec::with_capacity(record.servers.len()), Vec::new());
-        for spec in record.servers {
-            let known = old.iter().find(|server| server.spec().uuid() == spec.uuid());
-            servers.push(known.map_or_else(
-                || {
-                    let server = self.fleet.acquire(&Arc::new(spec), session.presence());
-                    new.push(Arc::clone(&server));
-                    server
-                },
-                Arc::clone,
-            ));
-        }
-        let kept: HashSet<u64> = servers.iter().map(|server| server.id()).collect();
-        if session.set_servers(servers).is_err() {
-            self.fleet.let_end(&new);
-            return Err(unknown(session.id().unwrap_or_default()));
-        }
-        self.fleet.catalogue_changed();
-        session.stored.revision.store(stored.revision, Ordering::Release);
-        let gone: Vec<_> = old.iter().filter(|server| !kept.contains(&server.id())).cloned().collect();
-        self.fleet.let_end(&gone);
-        Ok(())
+    pub(super) fn global(&self) -> MutexGuard<'_, GlobalChanges> {
+        self.global.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A session that this process has not seen yet, from the store.
     async fn load(&self, id: &str, principal: &Principal) -> Result<Arc<Session>> {
-        if id.is_empty() || id.len() > 128 || !id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-') {
+        // The store keeps other things, too.
+        if !id.starts_with(SESSION) || !is_record_id(id) {
             return Err(unknown(id));
         }
         let stored = self.store.load(id).await?.ok_or_else(|| unknown(id))?;
-        let record = Record::from_bytes(&stored.data)?;
+        let mut record = Record::from_bytes(&stored.data)?;
         if record.owner != principal.id || record.is_expired() {
             return Err(unknown(id));
         }
+        let resolved = Resolved::new(std::mem::take(&mut record.servers), &self.template());
+        resolved.warn(id);
         match self.live.entry(id.to_owned()) {
             Entry::Occupied(entry) => Ok(Arc::clone(entry.get())),
             Entry::Vacant(vacant) => {
                 // One that another replica made is served here also where there is no place for a new one.
                 let place = Arc::clone(&self.places).try_acquire_owned().ok();
-                let session = Session::from_record(&self.fleet, id.to_owned(), record, stored.revision, place);
+                let parts = (&self.fleet, resolved.specs.as_slice());
+                let session = Session::from_record(parts, id.to_owned(), record, stored.revision, place);
+                session.set_unknown(resolved.unknown);
                 Ok(Arc::clone(&vacant.insert(Arc::new(session))))
             }
         }
     }
 
-    async fn end(&self, session: &Arc<Session>) {
+    pub(super) async fn end(&self, session: &Arc<Session>) {
         if let Some(servers) = self.take_out(session) {
             self.fleet.release(&servers).await;
+        }
+    }
+
+    /// Ends a session whose connections nobody waits for.
+    pub(super) fn let_end(&self, session: &Arc<Session>) {
+        if let Some(servers) = self.take_out(session) {
+            self.fleet.let_end(&servers);
         }
     }
 
@@ -330,6 +278,23 @@ impl Sessions {
         }
         Ok(wanted)
     }
+}
+
+/// The default session's changes, and their revision; 0 where there is no record yet.
+async fn read_global(store: &dyn SessionStore) -> Result<(GlobalChanges, u64)> {
+    let in_context = |error: Error| {
+        let message = format!("cannot learn from the session store which servers callers added: {}", error.message());
+        Error::new(error.kind(), message).with_source(error)
+    };
+    match store.load(GLOBAL).await.map_err(in_context)? {
+        Some(stored) => Ok((GlobalChanges::from_bytes(&stored.data).map_err(in_context)?, stored.revision)),
+        None => Ok((GlobalChanges::default(), 0)),
+    }
+}
+
+/// Whether a store may be asked for it.
+pub(super) fn is_record_id(id: &str) -> bool {
+    (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
 fn checked_metadata(metadata: Option<RawJson>) -> Result<RawJson> {
@@ -359,7 +324,7 @@ fn new_id() -> String {
     id
 }
 
-fn unknown(id: &str) -> Error {
+pub(super) fn unknown(id: &str) -> Error {
     let id = super::catalogue::excerpt(id);
     Error::new(ErrorKind::NotFound, format!("there is no session `{id}`, or its time is over"))
 }

@@ -209,6 +209,14 @@ impl ServerSpec {
         matches!(self.endpoint, Endpoint::Command(_))
     }
 
+    /// Whether it carries values that are meant for it alone: variables of its environment, or headers.
+    pub fn has_secrets(&self) -> bool {
+        match &self.endpoint {
+            Endpoint::Command(command) => !command.env.is_empty(),
+            Endpoint::Url(url) => !url.headers.is_empty(),
+        }
+    }
+
     fn identity(&self) -> Uuid {
         let mut unnamed = self.clone();
         unnamed.uuid = Uuid::nil();

@@ -100,7 +100,7 @@ async fn one_bad_server_delays_no_other() {
     let good = FakeServer::new().with_tool("echo", "repeats", Answer::echo());
     let never = FakeServer::new().with_failed_connects(&[None]);
     let dead = FakeServer::new().with_failed_connects(&[Some(ErrorKind::Unavailable); 50]);
-    let alone = gateway_unsettled(&[("good", &good), ("never", &never), ("dead", &dead)]);
+    let alone = gateway_unsettled(&[("good", &good), ("never", &never), ("dead", &dead)]).await;
     let context = context(&alone, None).await;
     eventually("the good one is listed", || alone.tools(&context).len() == 1).await;
     let limit = Duration::from_secs(1);
@@ -115,7 +115,7 @@ async fn one_bad_server_delays_no_other() {
 #[tokio::test]
 async fn a_call_waits_for_a_server_that_is_still_being_connected() {
     let slow = FakeServer::new().with_tool("echo", "", Answer::echo());
-    let gateway = gateway_unsettled(&[("slow", &slow)]);
+    let gateway = gateway_unsettled(&[("slow", &slow)]).await;
     let context = context(&gateway, None).await;
     call(&gateway, &context, "echo").await.expect("not denied while starting");
 }
@@ -134,10 +134,10 @@ async fn an_unknown_session_is_refused() {
 }
 
 /// A gateway whose servers have not been waited for.
-fn gateway_unsettled(servers: &[(&str, &FakeServer)]) -> Gateway {
+async fn gateway_unsettled(servers: &[(&str, &FakeServer)]) -> Gateway {
     let transport = servers.iter().fold(FakeTransport::new(), |all, (name, server)| all.with_server(name, server));
     let specs = servers.iter().map(|(name, _)| spec(name)).collect();
-    builder(transport).with_servers(specs).start().expect("names are unique")
+    builder(transport).with_servers(specs).start().await.expect("names are unique")
 }
 
 #[test]

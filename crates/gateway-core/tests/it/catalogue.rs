@@ -124,6 +124,7 @@ async fn watched(servers: &[FakeServer]) -> (Gateway, Arc<Watcher>) {
         .with_config(EngineConfig::default())
         .with_servers(specs)
         .start()
+        .await
         .expect("names are unique");
     gateway.settled().await;
     (gateway, watcher)

@@ -72,7 +72,7 @@ async fn an_idle_connection_is_closed_and_opened_by_the_next_call() {
     let server = FakeServer::new().with_tool("echo", "", Answer::echo());
     let limits = ServerLimits { idle_timeout_ms: 1_000, ..ServerLimits::default() };
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().await.expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;
     eventually("it is closed", || state(&gateway, &context, "a") == ServerState::Idle).await;
@@ -87,7 +87,7 @@ async fn an_idle_connection_is_closed_and_opened_by_the_next_call() {
 async fn a_disabled_server_is_never_connected() {
     let server = FakeServer::new();
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_disabled(true)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_disabled(true)]).start().await.expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;
     assert_eq!(state(&gateway, &context, "a"), ServerState::Disabled);
@@ -125,7 +125,7 @@ async fn a_sessions_caller_is_told_that_its_server_cannot_be_started() {
     let command = Endpoint::Command(gateway_core::Command { program: "x".to_owned(), ..Default::default() });
     let spec = ServerSpec::new("a", "fake", command).expect("valid");
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_config(config).with_servers(vec![spec]).start().expect("starts");
+    let gateway = builder(transport).with_config(config).with_servers(vec![spec]).start().await.expect("starts");
     gateway.settled().await;
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");

@@ -80,6 +80,7 @@ async fn one_program(server: &FakeServer, limits: ServerLimits) -> (Gateway, Arc
         .with_config(EngineConfig { max_processes: 1, ..EngineConfig::default() })
         .with_servers(vec![program("a").with_limits(limits)])
         .start()
+        .await
         .expect("starts");
     gateway.settled().await;
     (gateway, most)
@@ -113,7 +114,7 @@ async fn looking_at_a_server_does_not_bring_it_back_after_its_idle_time() {
     let server = echo();
     let limits = ServerLimits { idle_timeout_ms: 1_000, ..ServerLimits::default() };
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_limits(limits)]).start().await.expect("starts");
     gateway.settled().await;
     gateway.settled().await;
     tokio::time::sleep(Duration::from_secs(60)).await;
@@ -159,8 +160,12 @@ impl Transport for Panics {
 #[tokio::test]
 async fn a_transport_that_panics_leaves_nobody_waiting() {
     let odd = ServerSpec::new("odd", "panics", Endpoint::Url(gateway_core::Url::default())).expect("valid");
-    let gateway =
-        builder(FakeTransport::new()).with_transport(Arc::new(Panics)).with_servers(vec![odd]).start().expect("starts");
+    let gateway = builder(FakeTransport::new())
+        .with_transport(Arc::new(Panics))
+        .with_servers(vec![odd])
+        .start()
+        .await
+        .expect("starts");
     tokio::time::timeout(Duration::from_secs(5), gateway.settled()).await.expect("settles");
     let context = context(&gateway, None).await;
     assert_eq!(state(&gateway, &context, "odd"), ServerState::Failed);
@@ -191,7 +196,7 @@ async fn a_call_longer_than_its_sessions_life_keeps_it() {
 async fn deleting_a_session_ends_what_is_being_added_to_it() {
     let never = FakeServer::new().with_failed_connects(&[None, None]);
     let transport = FakeTransport::new().with_server("never", &never);
-    let gateway = builder(transport).start().expect("starts");
+    let gateway = builder(transport).start().await.expect("starts");
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");
     let own = context(&gateway, Some(&session.id)).await;

@@ -131,6 +131,7 @@ async fn searches_of_others_are_not_ones_own() {
         .with_servers(vec![gateway_testkit::fakes::spec("clock")])
         .with_feedback(feedback)
         .start()
+        .await
         .expect("starts");
     gateway.settled().await;
     let admit = async |name: &str, session_id: Option<&str>| {

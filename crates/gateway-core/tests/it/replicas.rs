@@ -3,31 +3,35 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gateway_core::{Context, Gateway, NewSession, ServerSelector, SessionStore};
+use gateway_core::{Context, Gateway, GatewayBuilder, NewSession, ServerSelector, ServerSpec, SessionStore};
 use gateway_testkit::fakes::{Answer, FakeAuth, FakeRouter, FakeServer, FakeStore, FakeTransport, context, spec};
 
-fn echo() -> FakeServer {
+pub fn echo() -> FakeServer {
     FakeServer::new().with_tool("echo", "", Answer::echo())
 }
 
-fn replica(store: &Arc<FakeStore>) -> Gateway {
-    let transport = ["a", "b", "c"].iter().fold(FakeTransport::new(), |all, name| all.with_server(name, &echo()));
+/// A gateway over `store` that is not running yet, with these servers in its file and some to add.
+pub fn over(store: &Arc<FakeStore>, file: Vec<ServerSpec>, server: &FakeServer) -> GatewayBuilder {
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let transport = names.iter().fold(FakeTransport::new(), |all, name| all.with_server(name, server));
     let store: Arc<dyn SessionStore> = Arc::<FakeStore>::clone(store);
-    gateway_core::GatewayBuilder::new(Arc::new(FakeRouter), store, Arc::new(FakeAuth::open()))
+    GatewayBuilder::new(Arc::new(FakeRouter), store, Arc::new(FakeAuth::open()))
         .with_transport(Arc::new(transport))
-        .with_servers(vec![spec("a")])
-        .start()
-        .expect("starts")
+        .with_servers(file)
 }
 
-fn names(gateway: &Gateway, context: &Context) -> Vec<String> {
+pub async fn replica(store: &Arc<FakeStore>) -> Gateway {
+    over(store, vec![spec("a")], &echo()).start().await.expect("starts")
+}
+
+pub fn names(gateway: &Gateway, context: &Context) -> Vec<String> {
     gateway.servers(context).iter().map(|server| server.spec.name().to_owned()).collect()
 }
 
 #[tokio::test]
 async fn changes_of_two_replicas_come_together() {
     let store = Arc::new(FakeStore::new());
-    let (one, two) = (replica(&store), replica(&store));
+    let (one, two) = (replica(&store).await, replica(&store).await);
     let default = context(&one, None).await;
     let session = one.create_session(&default, NewSession::default()).await.expect("made");
     let (own_one, own_two) = (context(&one, Some(&session.id)).await, context(&two, Some(&session.id)).await);
@@ -45,7 +49,7 @@ async fn changes_of_two_replicas_come_together() {
 #[tokio::test]
 async fn a_store_that_is_away_changes_nothing() {
     let store = Arc::new(FakeStore::new());
-    let gateway = replica(&store);
+    let gateway = replica(&store).await;
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");
     let own = context(&gateway, Some(&session.id)).await;
@@ -60,7 +64,7 @@ async fn a_store_that_is_away_changes_nothing() {
 #[tokio::test]
 async fn a_list_takes_over_nothing_and_the_store_keeps_records_longer_than_they_live() {
     let store = Arc::new(FakeStore::new());
-    let (one, two) = (replica(&store), replica(&store));
+    let (one, two) = (replica(&store).await, replica(&store).await);
     let default = context(&one, None).await;
     let session = one.create_session(&default, NewSession::default()).await.expect("made");
     let listed = two.sessions(&context(&two, None).await).await.expect("listed");
@@ -73,7 +77,7 @@ async fn a_list_takes_over_nothing_and_the_store_keeps_records_longer_than_they_
 
 #[tokio::test]
 async fn the_servers_file_decides_names_and_order() {
-    let gateway = replica(&Arc::new(FakeStore::new()));
+    let gateway = replica(&Arc::new(FakeStore::new())).await;
     gateway.settled().await;
     let context = context(&gateway, None).await;
     gateway.add_servers(&context, vec![spec("c")]).await.expect("added");
@@ -91,7 +95,7 @@ async fn the_servers_file_decides_names_and_order() {
 #[tokio::test]
 async fn the_store_hears_of_the_use_of_a_short_session_in_time() {
     let store = Arc::new(FakeStore::new());
-    let gateway = replica(&store);
+    let gateway = replica(&store).await;
     let default = context(&gateway, None).await;
     let new = NewSession { ttl: Some(Duration::from_millis(400)), ..NewSession::default() };
     let session = gateway.create_session(&default, new).await.expect("made");
@@ -101,7 +105,7 @@ async fn the_store_hears_of_the_use_of_a_short_session_in_time() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let stored = store.load(&session.id).await.expect("reached").expect("there");
-    let elsewhere = replica(&store);
+    let elsewhere = replica(&store).await;
     context(&elsewhere, Some(&session.id)).await;
     assert!(stored.revision > 5, "renewed often: {}", stored.revision);
 }

@@ -36,7 +36,7 @@ async fn a_session_has_its_own_servers_and_starts_them_when_used() {
 async fn an_added_server_is_seen_in_its_session_only() {
     let (a, b) = (echo(), FakeServer::new().with_tool("other", "", Answer::echo()));
     let transport = FakeTransport::new().with_server("a", &a).with_server("b", &b);
-    let gateway = builder(transport).with_servers(vec![spec("a")]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a")]).start().await.expect("starts");
     gateway.settled().await;
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");
@@ -129,7 +129,7 @@ async fn who_may_start_programs() {
 async fn the_servers_file_is_followed() {
     let (a, b, c) = (echo(), echo(), echo());
     let transport = FakeTransport::new().with_server("a", &a).with_server("b", &b).with_server("c", &c);
-    let gateway = builder(transport).with_servers(vec![spec("a"), spec("b")]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a"), spec("b")]).start().await.expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;
     gateway.replace_servers(vec![spec("b"), spec("c")]).await;
@@ -146,7 +146,7 @@ async fn the_servers_file_is_followed() {
 async fn sessions_share_what_is_shared() {
     let server = echo();
     let transport = FakeTransport::new().with_server("a", &server);
-    let gateway = builder(transport).with_servers(vec![spec("a").with_shared(true)]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("a").with_shared(true)]).start().await.expect("starts");
     gateway.settled().await;
     let default = context(&gateway, None).await;
     let session = gateway.create_session(&default, NewSession::default()).await.expect("made");

@@ -21,7 +21,7 @@ fn echo() -> FakeServer {
 async fn a_server_that_never_answers_holds_up_no_call_of_another() {
     let (never, good) = (FakeServer::new().with_failed_connects(&[None; 9]), echo());
     let transport = FakeTransport::new().with_server("never", &never).with_server("good", &good);
-    let gateway = builder(transport).with_servers(vec![spec("never"), spec("good")]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("never"), spec("good")]).start().await.expect("starts");
     let context = context(&gateway, None).await;
     let begun = Instant::now();
     call(&gateway, &context, "echo").await.expect("answers");
@@ -41,7 +41,7 @@ async fn a_server_that_never_answers_holds_up_no_call_of_another() {
 async fn a_call_of_a_server_that_never_answers_says_so() {
     let never = FakeServer::new().with_failed_connects(&[None; 9]);
     let transport = FakeTransport::new().with_server("never", &never);
-    let gateway = builder(transport).with_servers(vec![spec("never")]).start().expect("starts");
+    let gateway = builder(transport).with_servers(vec![spec("never")]).start().await.expect("starts");
     let context = context(&gateway, None).await;
     let mut named = tool_call("echo", "{}");
     named.server = Some("never".to_owned());
@@ -126,6 +126,7 @@ async fn a_search_that_is_given_up_does_not_begin_the_index_anew() {
             .with_transport(Arc::new(transport))
             .with_servers(vec![spec("a")])
             .start()
+            .await
             .expect("starts");
     gateway.settled().await;
     let context = context(&gateway, None).await;

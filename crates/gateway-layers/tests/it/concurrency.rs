@@ -99,7 +99,8 @@ async fn a_full_server_does_not_hinder_another() {
     let free = FakeServer::new().with_tool("echo", "", Answer::echo());
     let transport = FakeTransport::new().with_server("full", &full).with_server("free", &free);
     let specs = ["full", "free"].map(|name| spec(name).with_limits(limits(1)));
-    let gateway = builder(transport).with_servers(specs.into()).with_layer(Arc::new(layer(1))).start().expect("names");
+    let gateway =
+        builder(transport).with_servers(specs.into()).with_layer(Arc::new(layer(1))).start().await.expect("names");
     gateway.settled().await;
     let caller = context(&gateway, None).await;
     let mut hanging = Box::pin(call(&gateway, &caller, "hang"));

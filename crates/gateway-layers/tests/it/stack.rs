@@ -26,6 +26,7 @@ async fn a_result_passes_unchanged_and_a_slow_server_is_left_alone_in_the_end() 
         .with_layer(Arc::new(RetryLayer::new(RetryConfig::default())))
         .with_layer(Arc::new(DeadlineLayer::new()))
         .start()
+        .await
         .expect("one name");
     gateway.settled().await;
     let caller = context(&gateway, None).await;

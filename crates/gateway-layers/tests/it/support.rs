@@ -16,6 +16,7 @@ pub async fn gateway(server: &FakeServer, limits: ServerLimits, layer: impl Laye
         .with_servers(vec![spec("a").with_limits(limits)])
         .with_layer(Arc::new(layer))
         .start()
+        .await
         .expect("one name");
     gateway.settled().await;
     gateway

@@ -26,7 +26,7 @@ pub async fn gateway_with(
     let transport = servers.iter().fold(FakeTransport::new(), |all, (name, server)| all.with_server(name, server));
     let specs = servers.iter().map(|(name, _)| spec(name)).collect();
     let builder = builder(transport).with_config(config).with_servers(specs);
-    let gateway = more(builder).start().expect("names are unique");
+    let gateway = more(builder).start().await.expect("names are unique");
     gateway.settled().await;
     gateway
 }

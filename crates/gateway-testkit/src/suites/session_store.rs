@@ -15,7 +15,7 @@ use crate::suite::{Verdict, ensure, ensure_eq, suite};
 /// How long a store may go on answering with an expired record.
 const FORGETTING: Duration = Duration::from_secs(5);
 
-type Store = Arc<dyn SessionStore>;
+pub(super) type Store = Arc<dyn SessionStore>;
 
 /// The behaviours of [`SessionStore`]. `make` opens a store; it may be one and the same each time,
 /// and it may hold records of others: every behaviour uses ids of its own.
@@ -43,6 +43,7 @@ where
             an_id_is_free_again_when_its_record_has_expired,
             data_is_opaque,
             ids_differ_by_every_character,
+            what_is_no_id_is_no_record,
             a_dropped_future_leaves_the_record_whole,
         ]
     )
@@ -134,7 +135,7 @@ async fn of_many_saves_at_once_one_wins(store: Store) -> Verdict {
 }
 
 async fn save_moves_the_end_of_life(store: Store) -> Verdict {
-    let soon = SystemTime::now() + Duration::from_millis(300);
+    let soon = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms() + 300);
     let mut record = StoredSession { expires_at: soon, ..record("x") };
     store.create(record.clone()).await.map_err(unexpected("create"))?;
     record.expires_at = soon + Duration::from_secs(3600);
@@ -251,6 +252,20 @@ async fn ids_differ_by_every_character(store: Store) -> Verdict {
     Ok(())
 }
 
+async fn what_is_no_id_is_no_record(store: Store) -> Verdict {
+    let long = "x".repeat(129);
+    for text in ["", " ", "%", "a b", "a\0b", "ä", "'", "a*", long.as_str()] {
+        ensure_eq!(load(&store, text).await?, None, "load of {text:?}");
+        let deleted = store.delete(text).await.map_err(unexpected("delete"))?;
+        ensure!(!deleted, "delete of {text:?} found something");
+        if !text.is_empty() {
+            let listed = store.list(text).await.map_err(unexpected("list"))?;
+            ensure_eq!(listed, Vec::new(), "the list of {text:?}");
+        }
+    }
+    Ok(())
+}
+
 async fn a_dropped_future_leaves_the_record_whole(store: Store) -> Verdict {
     for attempt in 0..20 {
         let old = created(&store, "old").await?;
@@ -267,7 +282,7 @@ async fn a_dropped_future_leaves_the_record_whole(store: Store) -> Verdict {
     Ok(())
 }
 
-fn record(data: &str) -> StoredSession {
+pub(super) fn record(data: &str) -> StoredSession {
     StoredSession {
         id: format!("testkit_{}", Uuid::new_v4().simple()),
         revision: 0,
@@ -282,17 +297,17 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn created(store: &Store, data: &str) -> Result<StoredSession, String> {
+pub(super) async fn created(store: &Store, data: &str) -> Result<StoredSession, String> {
     let record = record(data);
     store.create(record.clone()).await.map_err(unexpected("create"))?;
     Ok(StoredSession { revision: 1, ..record })
 }
 
-async fn load(store: &Store, id: &str) -> Result<Option<StoredSession>, String> {
+pub(super) async fn load(store: &Store, id: &str) -> Result<Option<StoredSession>, String> {
     store.load(id).await.map_err(unexpected("load"))
 }
 
-fn unexpected(what: &str) -> impl Fn(Error) -> String + '_ {
+pub(super) fn unexpected(what: &str) -> impl Fn(Error) -> String + '_ {
     move |error| format!("{what} failed: {error:?}")
 }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use gateway_core::{Router, Secret};
-use gateway_testkit::fakes::{FakeAuth, FakeRouter, FakeStore};
+use gateway_testkit::fakes::{FakeAuth, FakeRouter, FakeStore, FakeUsageStore};
 use gateway_testkit::suites::{self, AuthCase};
 
 #[tokio::test]
 async fn the_fake_store_shows_every_behaviour() {
     suites::session_store(|| async { FakeStore::shared() }).run().await.assert_passed();
+}
+
+#[tokio::test]
+async fn the_fake_usage_store_shows_every_behaviour() {
+    suites::usage_store(|| async { FakeUsageStore::shared() }).run().await.assert_passed();
 }
 
 #[tokio::test]

@@ -118,7 +118,7 @@ impl Rig {
             .with_transport(Arc::new(fakes))
             .with_servers(specs);
         let builder = setup.layers.into_iter().fold(builder, GatewayBuilder::with_layer);
-        let gateway = builder.start().unwrap();
+        let gateway = builder.start().await.unwrap();
         in_time("the servers", gateway.settled()).await;
         let door = McpDoor::new(gateway.clone(), setup.mcp);
         let metrics = Metrics::new("text/plain", String::new);

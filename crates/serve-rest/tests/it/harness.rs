@@ -114,6 +114,7 @@ impl Door {
             .with_transport(Arc::new(FakeStdio))
             .with_servers(servers.iter().map(|(name, _)| spec(name)).collect())
             .start()
+            .await
             .unwrap();
         gateway.settled().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

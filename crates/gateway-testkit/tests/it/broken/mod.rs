@@ -1,9 +1,12 @@
 //! Backends with one fault each: their suite must catch each, by the behaviour that it breaks.
 
 mod auths;
+mod queues;
 mod routers;
+mod store_changes;
 mod stores;
 mod transports;
+mod usage_stores;
 
 use gateway_testkit::Suite;
 

@@ -26,6 +26,7 @@ enum Fault {
     FoldsCase,
     ReadsUtf8,
     TearsSaves,
+    FindsPatterns,
 }
 
 #[derive(Debug)]
@@ -53,6 +54,10 @@ impl SessionStore for Broken {
     }
 
     async fn load(&self, id: &str) -> Result<Option<StoredSession>> {
+        if self.0 == Fault::FindsPatterns && id == "%" {
+            let data = bytes::Bytes::new();
+            return Ok(Some(StoredSession { id: id.to_owned(), revision: 1, expires_at: SystemTime::now(), data }));
+        }
         let id = if self.0 == Fault::FoldsCase { id.to_lowercase() } else { id.to_owned() };
         self.1.load(&id).await
     }
@@ -102,7 +107,7 @@ impl SessionStore for Broken {
 
 #[tokio::test]
 async fn every_fault_is_caught() {
-    let table: [(Fault, &[&str]); 14] = [
+    let table: [(Fault, &[&str]); 15] = [
         (Fault::IgnoresRevisions, &["save_refuses_another_revision", "of_many_saves_at_once_one_wins"]),
         (Fault::NeverForgets, &["expired_records_go_missing"]),
         (Fault::CreateOverwrites, &["create_refuses_an_id_that_exists", "of_many_creates_at_once_one_wins"]),
@@ -117,6 +122,7 @@ async fn every_fault_is_caught() {
         (Fault::FoldsCase, &["ids_differ_by_every_character"]),
         (Fault::ReadsUtf8, &["data_is_opaque"]),
         (Fault::TearsSaves, &["a_dropped_future_leaves_the_record_whole"]),
+        (Fault::FindsPatterns, &["what_is_no_id_is_no_record"]),
     ];
     for (fault, broken) in table {
         let make = move || async move { Arc::new(Broken(fault, FakeStore::new())) as Arc<dyn SessionStore> };

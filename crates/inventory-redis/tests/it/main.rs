@@ -1,0 +1,3 @@
+//! The inventory with a real Redis on this machine.
+
+mod inventory;

@@ -1,0 +1,4 @@
+//! The queue against the behaviours of its contract.
+
+mod bounds;
+mod conformance;

@@ -1,0 +1,31 @@
+-- What the scripts share; it stands in front of each of them.
+
+-- Whether the claim is still in the hands of the one who has this token.
+local function held(processing, claim, id, token)
+    return redis.call('HGET', claim, 'token') == token and redis.call('ZSCORE', processing, id)
+end
+
+local function failed(reply)
+    return type(reply) == 'table' and reply.err ~= nil
+end
+
+-- Pushes a response to a list, or to the common one where that list cannot take it (it is no list, or we may not write to it).
+-- Only the common list's own failure ends the script, and before anything else has been written.
+local function deliver(list, response, replies)
+    local length = redis.pcall('LPUSH', list, response)
+    local fell_back = false
+    if failed(length) then
+        length = redis.call('LPUSH', replies.common, response)
+        fell_back = list ~= replies.common
+        list = replies.common
+    end
+    if list == replies.common then
+        if length > replies.max_common then
+            redis.call('LTRIM', list, 0, replies.max_common - 1)
+        end
+    elseif replies.ttl > 0 and (length == 1 or redis.call('PTTL', list) >= 0) then
+        -- A list that somebody keeps without an end stays one.
+        redis.call('PEXPIRE', list, replies.ttl)
+    end
+    return fell_back
+end

@@ -1,0 +1,8 @@
+//! The door over a queue in memory and fake servers.
+
+mod answers;
+mod deaths;
+mod harness;
+mod outages;
+mod refusals;
+mod stopping;
