@@ -33,6 +33,14 @@ impl Telemetry {
         Settings::read(lookup)?.map(Self::start).transpose()
     }
 
+    /// Whether the variables say something that can be done. Starts nothing and needs no runtime.
+    ///
+    /// # Errors
+    /// As [`from_env`](Self::from_env).
+    pub fn check(lookup: impl Fn(&str) -> Option<String>) -> Result<()> {
+        Settings::read(lookup).map(drop)
+    }
+
     fn start(settings: Settings) -> Result<Self> {
         let Settings { endpoint, headers, timeout, gzip, resource, sampler } = settings;
         let exporter = SpanExporter::builder()
