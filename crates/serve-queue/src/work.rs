@@ -7,6 +7,7 @@ use answer_json::{CallBody, SearchBody};
 use futures_util::FutureExt as _;
 use gateway_core::{
     Admission, Begun, Context, Error, ErrorKind, JobAnswer, QueuedRequest, RawJson, Result, Settlement, ToolCall,
+    TraceContext,
 };
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ use crate::envelope::{Action, Envelope, Reading};
 use crate::held::Hold;
 use crate::patience::{Backoff, passes};
 use crate::response::{self, Reply};
+use crate::spans;
 
 /// A job in the door's hands.
 #[derive(Debug)]
@@ -99,12 +101,23 @@ impl Core {
         }
     }
 
-    /// Runs the job's search or call, and writes its answer.
+    /// Does what the job asks, in a span of its own, and writes its answer.
     async fn answer(&self, envelope: &Envelope, begun: Begun) -> Result<JobAnswer> {
+        let span = spans::begin(&self.gateway, self.queue.name(), envelope);
+        let place = span.as_ref().and_then(|span| span.context()).or(envelope.trace.as_ref()).cloned();
+        let answer = self.work(envelope, begun, place).await;
+        if let Some(span) = span {
+            span.end(answer.as_ref().err().map(|error| error.kind().as_str()));
+        }
+        answer
+    }
+
+    /// Runs the job's search or call.
+    async fn work(&self, envelope: &Envelope, begun: Begun, place: Option<TraceContext>) -> Result<JobAnswer> {
         let wanted = self.read_payload(envelope)?;
         let left = envelope.deadline.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         let own = if let Wanted::Call(_, timeout) = &wanted { *timeout } else { None };
-        let admitted = self.admit(envelope, left.into_iter().chain(own).min()).await;
+        let admitted = self.admit(envelope, left.into_iter().chain(own).min(), place).await;
         if let (Begun::Again, Wanted::Call(call, _)) = (begun, &wanted)
             && !self.may_run_again(envelope, admitted.as_ref().ok(), call)
         {
@@ -141,7 +154,12 @@ impl Core {
         }
     }
 
-    async fn admit(&self, envelope: &Envelope, timeout: Option<Duration>) -> Result<Context> {
+    async fn admit(
+        &self,
+        envelope: &Envelope,
+        timeout: Option<Duration>,
+        trace: Option<TraceContext>,
+    ) -> Result<Context> {
         let is_id = |id: &String| {
             let may_be = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
             (1..=128).contains(&id.len()) && id.bytes().all(may_be)
@@ -156,7 +174,7 @@ impl Core {
             timeout,
             listener: None,
             door: "queue",
-            trace: envelope.trace.clone(),
+            trace,
         };
         self.gateway.admit(admission).await
     }
