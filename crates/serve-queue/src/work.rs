@@ -66,9 +66,12 @@ impl Core {
                 if job.hold.claim.deliveries > self.config.max_deliveries {
                     return Some(self.bury(job, envelope));
                 }
+                let span = spans::begin(&self.gateway, self.queue.name(), envelope);
+                let trace = span.as_ref().and_then(|span| span.context()).or(envelope.trace.as_ref()).cloned();
                 // A panic is this job's alone.
-                let answer = AssertUnwindSafe(self.answer(envelope, begun)).catch_unwind().await;
+                let answer = AssertUnwindSafe(self.answer(envelope, begun, trace)).catch_unwind().await;
                 let answer = answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the job broke off")));
+                spans::end(span, &answer);
                 Some(Settlement::Answered(answer.unwrap_or_else(|error| self.failure(envelope, &error))))
             }
         }
@@ -101,23 +104,12 @@ impl Core {
         }
     }
 
-    /// Does what the job asks, in a span of its own, and writes its answer.
-    async fn answer(&self, envelope: &Envelope, begun: Begun) -> Result<JobAnswer> {
-        let span = spans::begin(&self.gateway, self.queue.name(), envelope);
-        let place = span.as_ref().and_then(|span| span.context()).or(envelope.trace.as_ref()).cloned();
-        let answer = self.work(envelope, begun, place).await;
-        if let Some(span) = span {
-            span.end(answer.as_ref().err().map(|error| error.kind().as_str()));
-        }
-        answer
-    }
-
-    /// Runs the job's search or call.
-    async fn work(&self, envelope: &Envelope, begun: Begun, place: Option<TraceContext>) -> Result<JobAnswer> {
+    /// Runs the job's search or call, and writes its answer.
+    async fn answer(&self, envelope: &Envelope, begun: Begun, trace: Option<TraceContext>) -> Result<JobAnswer> {
         let wanted = self.read_payload(envelope)?;
         let left = envelope.deadline.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         let own = if let Wanted::Call(_, timeout) = &wanted { *timeout } else { None };
-        let admitted = self.admit(envelope, left.into_iter().chain(own).min(), place).await;
+        let admitted = self.admit(envelope, left.into_iter().chain(own).min(), trace).await;
         if let (Begun::Again, Wanted::Call(call, _)) = (begun, &wanted)
             && !self.may_run_again(envelope, admitted.as_ref().ok(), call)
         {
@@ -176,7 +168,12 @@ impl Core {
             door: "queue",
             trace,
         };
-        self.gateway.admit(admission).await
+        let context = self.gateway.admit(admission).await?;
+        // Who queues a request must not have another one's rights by it.
+        if envelope.caller.as_ref().is_some_and(|caller| *caller != context.principal().id) {
+            return Err(Error::new(ErrorKind::Forbidden, "jobs of this queue run with another caller's rights"));
+        }
+        Ok(context)
     }
 
     /// Whether a call that may have run may run again: the job says so, or else the tool. A tool that cannot be
