@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_core::{EngineConfig, SpanKind};
+use gateway_core::{EngineConfig, SpanKind, TraceContext};
 use gateway_testkit::fakes::{FakeTracer, gateway_with};
 use serde_json::json;
 use serve_queue::QueueDoorConfig;
@@ -26,7 +26,7 @@ async fn a_job_has_a_span_beneath_the_place_that_it_names() {
     let spans = tracer.spans();
     let [job, run, lost] = spans.as_slice() else { panic!("{spans:#?}") };
     assert_eq!((job.name.as_str(), job.kind, job.error_type.as_deref()), ("mcp_tool_call", SpanKind::Consumer, None));
-    assert_eq!(job.parent.as_ref().map(|parent| parent.traceparent()), Some(PARENT));
+    assert_eq!(job.parent.as_ref().map(TraceContext::traceparent), Some(PARENT));
     assert_eq!(
         (job.says("gateway.door").as_deref(), job.says("messaging.system").as_deref()),
         (Some("queue"), Some("memory"))
