@@ -20,6 +20,7 @@ impl Tracer for OtelTracer {
         let kind = match kind {
             gateway_core::SpanKind::Server => SpanKind::Server,
             gateway_core::SpanKind::Client => SpanKind::Client,
+            gateway_core::SpanKind::Consumer => SpanKind::Consumer,
             gateway_core::SpanKind::Internal => SpanKind::Internal,
         };
         let attributes = attributes.into_iter().map(|(key, value)| KeyValue::new(key, value_of(value)));

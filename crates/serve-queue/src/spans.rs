@@ -8,7 +8,7 @@ use crate::envelope::Envelope;
 /// Begins a job's span beneath that of its producer.
 pub(crate) fn begin(gateway: &Gateway, queue: &'static str, envelope: &Envelope) -> Option<ActiveSpan> {
     gateway.begin_span(envelope.trace.as_ref(), || {
-        SpanStart::new(SpanKind::Server, envelope.action.as_str())
+        SpanStart::new(SpanKind::Consumer, envelope.action.as_str())
             .with("messaging.system", queue)
             .with("messaging.operation.type", "process")
             .with("messaging.message.id", envelope.request.request_id.clone())

@@ -45,7 +45,9 @@ pub enum SpanKind {
     Server,
     /// We ask somebody.
     Client,
-    /// Neither.
+    /// We take a message that nobody waits beside.
+    Consumer,
+    /// None of these.
     Internal,
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::collector::Collector;
+use crate::collector::{Collector, Seen};
 use crate::rig::{Rig, SERVERS, telemetry, variables};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -28,8 +28,7 @@ async fn a_trace_leads_from_the_caller_through_the_gateway_to_the_server() {
     rig.close().await;
     let spans = collector.spans();
     for (server, told) in told {
-        let of_server =
-            |span: &&_| crate::collector::Seen::says(span, "gateway.server.name").as_deref() == Some(server);
+        let of_server = |span: &&_| Seen::says(span, "gateway.server.name").as_deref() == Some(server);
         let call = spans.iter().find(of_server).unwrap_or_else(|| panic!("no span of {server} in {spans:#?}"));
         assert_eq!((call.name.as_str(), call.kind, call.is_error), ("tools/call params", 3, false), "{server}");
         assert_eq!((call.place(), call.trace.as_str()), (told, TRACE), "{server}");
@@ -69,8 +68,7 @@ async fn servers_over_http_are_told_in_headers_too() {
     }
     rig.close().await;
     let spans = collector.spans();
-    let calls: Vec<_> =
-        spans.iter().filter(|span| span.name == "tools/call headers").map(|span| span.place()).collect();
+    let calls: Vec<_> = spans.iter().filter(|span| span.name == "tools/call headers").map(Seen::place).collect();
     assert_eq!(calls.len(), 3);
     assert!(told.iter().all(|told| calls.contains(told)), "{told:?} {calls:?}");
 }
