@@ -21,6 +21,7 @@ mod client;
 mod error;
 mod event_stream;
 mod health;
+mod later;
 mod servers;
 mod sessions;
 mod tools;
@@ -30,6 +31,7 @@ pub use client::GatewayClient;
 pub use error::{Error, Problem, Result};
 pub use event_stream::{CallEvent, CallEvents};
 pub use health::{Health, HealthStatus, ServerHealth};
+pub use later::{QueuedRequest, RequestStatus, StoredRequest};
 pub use servers::{
     AddServersReply, AddedServer, FailedServer, RejectedTool, RemoveServerReply, ServerEntry, ServerList, ServerState,
 };

@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gateway_core::{ErrorKind, Gateway, Usage};
+use gateway_core::{ErrorKind, Gateway, Queue, Usage};
 use http::Method;
 use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, search, servers, sessions, spans, tools, usage};
+use crate::{execute, health, openapi, requests, search, servers, sessions, spans, tools, usage};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -50,6 +50,7 @@ impl fmt::Debug for Metrics {
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub gateway: Gateway,
+    queue: Option<Arc<dyn Queue>>,
     fixed: Arc<Fixed>,
 }
 
@@ -69,6 +70,11 @@ impl fmt::Debug for Fixed {
 impl Door {
     pub(crate) fn config(&self) -> &RestConfig {
         &self.fixed.config
+    }
+
+    /// Where requests go that are answered later.
+    pub(crate) fn queue(&self) -> Option<&dyn Queue> {
+        self.queue.as_deref()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -93,7 +99,15 @@ pub struct RestDoor {
 impl RestDoor {
     /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
+        let door = Door { gateway, queue: None, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With a queue for requests that their callers want answered later. Somebody must work on it; jobs say with `caller` whose they
+    /// are, and must run with no other caller's rights.
+    #[must_use]
+    pub fn with_queue(self, queue: Arc<dyn Queue>) -> Self {
+        let door = Door { queue: Some(queue), ..self.door };
         Self { router: router(door.clone()), door }
     }
 
@@ -150,6 +164,7 @@ fn router(door: Door) -> Router {
     Router::new()
         .route(EXECUTE, post(execute::execute))
         .route("/mcp/search", post(search::search))
+        .route("/mcp/requests/{id}", get(requests::show))
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/servers", get(servers::list))
         .route("/mcp/servers/add", post(servers::add))

@@ -15,6 +15,7 @@ mod execute;
 mod health;
 mod openapi;
 mod problem;
+mod requests;
 mod search;
 mod servers;
 mod sessions;

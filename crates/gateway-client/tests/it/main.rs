@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use auth_api_key::ApiKeyAuth;
 use gateway_client::{
-    CallEvent, Error, GatewayClient, HealthStatus, NewSession, SearchRequest, ServerState, ToolCall, UsageGroup,
-    UsageRequest,
+    CallEvent, Error, GatewayClient, HealthStatus, NewSession, RequestStatus, SearchReply, SearchRequest, ServerState,
+    StoredRequest, ToolCall, ToolReply, UsageGroup, UsageRequest,
 };
-use gateway_core::{GatewayBuilder, Secret};
+use gateway_core::{Credentials, GatewayBuilder, Secret};
 use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, spec};
 use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
+use queue_memory::{MemoryQueue, MemoryQueueConfig};
 use router_keyword::KeywordRouter;
+use serve_queue::{QueueDoor, QueueDoorConfig};
 use serve_rest::{Metrics, RestConfig, RestDoor};
 use session_store_memory::MemoryStore;
 use tokio::net::TcpListener;
@@ -45,7 +47,12 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let metrics = Metrics::new("text/plain", || "up 1\n".to_owned());
-    let door = RestDoor::new(gateway, RestConfig::default(), metrics).with_usage(usage);
+    let queue = Arc::new(MemoryQueue::new(MemoryQueueConfig::default()));
+    let credentials = Credentials { token: Some(Secret::new("k3y")), local: true };
+    let config = QueueDoorConfig { credentials, ..QueueDoorConfig::default() };
+    let worker = QueueDoor::new(gateway.clone(), queue.clone(), config);
+    tokio::spawn(async move { worker.serve(&CancellationToken::new(), Duration::ZERO).await });
+    let door = RestDoor::new(gateway, RestConfig::default(), metrics).with_queue(queue).with_usage(usage);
     let server = HttpServer::new(HttpServerConfig::default(), Arc::new(door));
     tokio::spawn(async move { serve(listener, server, CancellationToken::new(), Duration::ZERO).await });
     (GatewayClient::new(url).unwrap(), demo)
@@ -141,6 +148,45 @@ async fn events_come_in_order() {
 
     let bad = ToolCall::new("echo").with_arguments_text("[]").unwrap();
     assert_eq!(client.execute_stream(&bad).await.unwrap_err().status(), Some(422));
+}
+
+async fn answered(client: &GatewayClient, request_id: &str) -> StoredRequest {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let stored = client.request(request_id).await.unwrap();
+        if stored.response.is_some() {
+            return stored;
+        }
+        assert!(matches!(stored.status, RequestStatus::Queued | RequestStatus::Processing));
+        assert!(stored.reply::<ToolReply>().unwrap().is_none());
+        assert!(tokio::time::Instant::now() < deadline, "no answer comes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_are_queued_and_answered_later() {
+    let (client, demo) = with_key().await;
+    let call = ToolCall::new("odd");
+    let queued = client.execute_later("job-1", &call).await.unwrap();
+    assert_eq!((queued.request_id.as_str(), queued.status), ("job-1", RequestStatus::Queued));
+    let stored = answered(&client, "job-1").await;
+    let reply = stored.reply::<ToolReply>().unwrap().unwrap();
+    assert_eq!((reply.result.call_tool_result.get(), stored.status), (ODD, RequestStatus::Completed));
+    assert!(stored.request.get().contains("mcp_tool_call"));
+    assert_eq!(client.execute_later("job-1", &call).await.unwrap().status, RequestStatus::Completed);
+    assert_eq!(demo.calls(), 1);
+
+    client.search_later("job-2", &SearchRequest::new("repeat a message")).await.unwrap();
+    let found = answered(&client, "job-2").await.reply::<SearchReply>().unwrap().unwrap();
+    assert_eq!(found.result[0].tool_name, "echo");
+
+    client.execute_later("job-3", &ToolCall::new("nobody")).await.unwrap();
+    let error = answered(&client, "job-3").await.reply::<ToolReply>().unwrap_err();
+    assert_eq!((error.kind(), error.request_id()), (Some("not_found"), Some("job-3")));
+    assert_eq!(client.request("job-4").await.unwrap_err().status(), Some(404));
+    assert!(matches!(client.execute_later("a\nb", &call).await, Err(Error::Invalid(_))));
+    assert_eq!(client.execute_later("a/b", &call).await.unwrap_err().status(), Some(400));
 }
 
 #[tokio::test]
