@@ -1,5 +1,7 @@
 //! What was used.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 /// A question for what was used. The default asks for the last hour, by tool.
@@ -113,6 +115,8 @@ pub struct UsageCounts {
     pub calls: u64,
     /// Those that ended with an error of the gateway or on the way.
     pub errors: u64,
+    /// How many of each kind: `upstream_timeout` and so on.
+    pub errors_by_kind: BTreeMap<String, u64>,
     /// Those whose tool said itself that it failed.
     pub tool_errors: u64,
     /// Those whose caller went away.

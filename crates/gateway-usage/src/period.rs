@@ -133,13 +133,20 @@ impl Rows {
     /// Calls `work` with the tally of `key`, or with that of [`OTHER`] where there are `most` already.
     fn with(&mut self, key: &str, most: usize, work: impl FnOnce(&mut Tally)) {
         let key = beginning(key);
-        let key = if self.0.contains_key(key) || self.kept_apart() < most { key } else { OTHER };
-        let tally = match self.0.get_mut(key) {
-            Some(tally) => tally,
-            None => self.0.entry(key.into()).or_default(),
-        };
-        work(tally);
-        tally.durations.bound(ROW_BUCKETS);
+        // Nearly always it is there, and is looked up once.
+        if let Some(tally) = self.0.get_mut(key) {
+            return tally.change(work);
+        }
+        let key = if self.kept_apart() < most { key } else { OTHER };
+        self.0.entry(key.into()).or_default().change(work);
+    }
+}
+
+impl Tally {
+    /// Changes the tally of a row, which stays small.
+    fn change(&mut self, work: impl FnOnce(&mut Self)) {
+        work(self);
+        self.durations.bound(ROW_BUCKETS);
     }
 }
 

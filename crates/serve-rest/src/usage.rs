@@ -148,9 +148,20 @@ fn answer_of<'a>(query: &UsageQuery, report: &'a UsageReport) -> UsageAnswer<'a>
 }
 
 fn counts(counts: &UsageCounts) -> UsageCountsBody {
+    let errors_by_kind = counts.errors_by_kind.iter().map(|(kind, times)| (kind.as_str(), *times)).collect();
     let UsageCounts { calls, errors, tool_errors, cancelled, request_bytes, response_bytes, tokens, .. } = *counts;
     let latency = latency(&counts.latency);
-    UsageCountsBody { calls, errors, tool_errors, cancelled, request_bytes, response_bytes, tokens, latency }
+    UsageCountsBody {
+        calls,
+        errors,
+        errors_by_kind,
+        tool_errors,
+        cancelled,
+        request_bytes,
+        response_bytes,
+        tokens,
+        latency,
+    }
 }
 
 fn latency(latency: &Latency) -> LatencyBody {

@@ -1,5 +1,7 @@
 //! What was used.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -57,6 +59,8 @@ pub(crate) struct UsageCountsBody {
     pub calls: u64,
     /// Those that ended with an error of the gateway or on the way.
     pub errors: u64,
+    /// How many of each kind: `{"upstream_timeout": 2}`.
+    pub errors_by_kind: BTreeMap<&'static str, u64>,
     /// Those whose tool said itself that it failed (`isError`).
     pub tool_errors: u64,
     /// Those whose caller went away.

@@ -21,19 +21,22 @@ async fn what_was_used_is_told() {
     for tool in ["echo", "echo", "fail"] {
         door.post("/mcp/execute", &format!(r#"{{"tool_name":"{tool}"}}"#)).await.ok();
     }
+    let hasty = r#"{"tool_name":"hang","timeout_ms":5}"#;
+    door.post("/mcp/execute", hasty).await.problem(408, "deadline_exceeded");
     door.post("/mcp/search", r#"{"query":"zzz qqq"}"#).await.ok();
     let usage = door.get("/usage").await.ok();
-    assert_eq!(rows(&usage["groups"]), [("demo/echo", 2), ("demo/fail", 1)]);
-    assert_eq!(rows(&usage["failing"]), [("demo/fail", 1)]);
-    assert_eq!((&usage["total"]["calls"], &usage["total"]["tool_errors"]), (&json!(3), &json!(1)));
-    assert_eq!(usage["unused"], json!(["demo/hang", "demo/odd", "demo/slow", "demo/steps"]));
+    assert_eq!(rows(&usage["groups"]), [("demo/echo", 2), ("demo/fail", 1), ("demo/hang", 1)]);
+    assert_eq!(rows(&usage["failing"]), [("demo/fail", 1), ("demo/hang", 1)]);
+    assert_eq!(usage["failing"][1]["counts"]["errors_by_kind"], json!({"deadline_exceeded": 1}));
+    assert_eq!((&usage["total"]["calls"], &usage["total"]["tool_errors"]), (&json!(4), &json!(1)));
+    assert_eq!(usage["unused"], json!(["demo/odd", "demo/slow", "demo/steps"]));
     assert_eq!(usage["searches"]["unmatched_queries"], json!([{"query": "zzz qqq", "count": 1}]));
     assert_eq!((&usage["group"], &usage["window_seconds"]), (&json!("tool"), &json!(3600)));
     assert!(usage["total"]["latency"]["max_ms"].as_f64().expect("a number") > 0.0);
 
     let usage = door.get("/usage?group=door&window=24h&limit=1").await.ok();
-    assert_eq!(rows(&usage["groups"]), [("rest", 3)]);
-    assert_eq!((&usage["unused"], &usage["unused_total"]), (&json!(["demo/hang"]), &json!(4)));
+    assert_eq!(rows(&usage["groups"]), [("rest", 4)]);
+    assert_eq!((&usage["unused"], &usage["unused_total"]), (&json!(["demo/odd"]), &json!(3)));
     assert_eq!(usage["group"], "door");
 }
 
