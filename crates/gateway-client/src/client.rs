@@ -14,7 +14,8 @@ use uuid::Uuid;
 use crate::error::refusal;
 use crate::{
     AddServersReply, CallEvents, CreatedSession, Error, Health, NewSession, QueuedRequest, RemoveServerReply, Result,
-    SearchReply, SearchRequest, ServerList, Session, SessionList, StoredRequest, ToolCall, ToolList, ToolReply,
+    SearchReply, SearchRequest, ServerList, Session, SessionList, StoredRequest, ToolCall, ToolList, ToolReply, Usage,
+    UsageRequest,
 };
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -258,6 +259,19 @@ impl GatewayClient {
         Ok(response.text().await?)
     }
 
+    /// What was used: tools, failures, latencies, searches.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; 404 where the gateway does not count.
+    pub async fn usage(&self, request: &UsageRequest) -> Result<Usage> {
+        let mut url = self.url(&["usage"]);
+        // Without anything to ask there is no question mark.
+        for (name, value) in request.query() {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+        read(self.http.get(url).headers(self.headers.clone()).send().await?).await
+    }
+
     /// The gateway's description in OpenAPI 3.1.
     ///
     /// # Errors
@@ -279,10 +293,14 @@ impl GatewayClient {
     }
 
     fn asking(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path)).headers(self.headers.clone())
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         // Segments are escaped, so that no id can lead to another path.
         url.path_segments_mut().expect("`new` has checked that the URL has a path").extend(path);
-        self.http.request(method, url).headers(self.headers.clone())
+        url
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T> {

@@ -25,6 +25,7 @@ mod later;
 mod servers;
 mod sessions;
 mod tools;
+mod usage;
 
 pub use client::GatewayClient;
 pub use error::{Error, Problem, Result};
@@ -36,3 +37,6 @@ pub use servers::{
 };
 pub use sessions::{CreatedSession, NewSession, Session, SessionConnection, SessionEntry, SessionList};
 pub use tools::{FoundTool, SearchReply, SearchRequest, ToolCall, ToolEntry, ToolList, ToolReply, ToolResult};
+pub use usage::{
+    Latency, SearchLed, SearchUsage, UnmatchedQuery, Usage, UsageCounts, UsageGroup, UsagePoint, UsageRequest, UsageRow,
+};

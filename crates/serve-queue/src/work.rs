@@ -67,7 +67,7 @@ impl Core {
                     return Some(self.bury(job, envelope));
                 }
                 let span = spans::begin(&self.gateway, self.queue.name(), envelope);
-                let trace = span.as_ref().map(|span| span.context().clone()).or_else(|| envelope.trace.clone());
+                let trace = span.as_ref().and_then(|span| span.context().cloned()).or_else(|| envelope.trace.clone());
                 // A panic is this job's alone.
                 let answer = AssertUnwindSafe(self.answer(envelope, begun, trace)).catch_unwind().await;
                 let answer = answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the job broke off")));

@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gateway_core::{ErrorKind, Gateway, Queue};
+use gateway_core::{ErrorKind, Gateway, Queue, Usage};
 use http::Method;
 use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, requests, search, servers, sessions, spans, tools};
+use crate::{execute, health, openapi, requests, search, servers, sessions, spans, tools, usage};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -54,9 +54,11 @@ pub(crate) struct Door {
     fixed: Arc<Fixed>,
 }
 
+#[derive(Clone)]
 struct Fixed {
     config: RestConfig,
     metrics: Metrics,
+    usage: Option<Arc<dyn Usage>>,
 }
 
 impl fmt::Debug for Fixed {
@@ -78,6 +80,10 @@ impl Door {
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
     }
+
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn Usage>> {
+        self.fixed.usage.as_ref()
+    }
 }
 
 /// The path that most requests take.
@@ -93,7 +99,7 @@ pub struct RestDoor {
 impl RestDoor {
     /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let door = Door { gateway, queue: None, fixed: Arc::new(Fixed { config, metrics }) };
+        let door = Door { gateway, queue: None, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
         Self { router: router(door.clone()), door }
     }
 
@@ -102,6 +108,14 @@ impl RestDoor {
     #[must_use]
     pub fn with_queue(self, queue: Arc<dyn Queue>) -> Self {
         let door = Door { queue: Some(queue), ..self.door };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With an answer to `/usage`, which is 404 otherwise.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<dyn Usage>) -> Self {
+        let fixed = Fixed { usage: Some(usage), ..Fixed::clone(&self.door.fixed) };
+        let door = Door { fixed: Arc::new(fixed), ..self.door };
         Self { router: router(door.clone()), door }
     }
 
@@ -162,6 +176,7 @@ fn router(door: Door) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/usage", get(usage::usage))
         .route("/openapi.json", get(openapi::document))
         // The original's spellings.
         .route("/tools", get(tools::list))

@@ -22,6 +22,7 @@ mod sessions;
 mod spans;
 mod time;
 mod tools;
+mod usage;
 mod wire;
 
 pub use config::{Lookup, RestConfig};

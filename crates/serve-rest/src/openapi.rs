@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use crate::wire::ProblemBody;
-use crate::{answer, execute, health, requests, search, servers, sessions, tools};
+use crate::{answer, execute, health, requests, search, servers, sessions, tools, usage};
 
 /// The description of this door in OpenAPI 3.1, as `/openapi.json` answers it.
 #[derive(OpenApi)]
@@ -32,6 +32,7 @@ use crate::{answer, execute, health, requests, search, servers, sessions, tools}
         health::livez,
         health::readyz,
         health::metrics,
+        usage::usage,
         document,
     ),
     components(schemas(ProblemBody)),

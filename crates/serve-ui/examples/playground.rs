@@ -60,6 +60,7 @@ async fn main() -> std::io::Result<()> {
         .with_transport(Arc::new(transport))
         .with_servers(["post", "broken", "sensors"].map(spec).into())
         .start()
+        .await
         .expect("a gateway");
     gateway.settled().await;
     post.events()[0].wrote("listening to whoever speaks");

@@ -70,8 +70,7 @@ impl Chart<'_> {
                         @if let Some(at) = self.at.get(step) { (clock(*at, self.clock_form())) }
                     } }
                 }
-                p.readout aria-hidden="true" {}
-                (self.table())
+                div.foot { (self.table()) p.readout aria-hidden="true" {} }
             }
         }
     }

@@ -31,7 +31,16 @@ pub(crate) fn short(number: f64) -> String {
 
 /// Bytes, in units of 1,000.
 pub(crate) fn bytes(number: u64) -> String {
-    format!("{}B", short(number as f64))
+    let text = short(number as f64);
+    match text.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(unit) => format!("{} {}B", &text[..unit], &text[unit..]),
+        None => format!("{text} B"),
+    }
+}
+
+/// `1 tool`, `2 tools`.
+pub(crate) fn plural(number: usize, what: &str) -> String {
+    format!("{} {what}{}", count(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// Milliseconds: `0.41 ms`, `12 ms`, `1.5 s`.
@@ -65,7 +74,7 @@ pub(crate) fn span(duration: Duration) -> String {
         3600..172_800 => (seconds / 3600, "hour"),
         _ => (seconds / 86_400, "day"),
     };
-    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+    plural(usize::try_from(number).unwrap_or(usize::MAX), unit)
 }
 
 /// Where a moment lies from now: `in 5 minutes`, `2 hours ago`. Its exact time stands in the title.
@@ -193,6 +202,7 @@ mod tests {
             [0.0, 0.126, 9.99, 12.34, 123.4, 1234.0, 5.6e6].map(short),
             ["0", "0.13", "9.99", "12.3", "123", "1.23k", "5.6M"]
         );
+        assert_eq!([0, 999, 1500].map(bytes), ["0 B", "999 B", "1.5 kB"]);
         assert_eq!([0.0, 0.41, 12.0, 1500.0, 90_000.0].map(millis), ["0 ms", "0.41 ms", "12 ms", "1.5 s", "1.5 min"]);
         assert_eq!(
             [(0, 0), (0, 5), (1, 250), (1, 3), (5, 5)].map(|(part, whole)| percent(part, whole)),

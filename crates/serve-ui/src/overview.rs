@@ -8,10 +8,11 @@ use maud::{Markup, html};
 use crate::asked::Asked;
 use crate::chart::{Chart, Mark, Series};
 use crate::failure::Failure;
-use crate::format::{count, millis, percent, sentence, short};
+use crate::format::{count, millis, percent, plural, sentence, short};
 use crate::parts::{empty, state};
+use crate::queue::{self, Level};
 use crate::servers::is_in_order;
-use crate::{queue, usage};
+use crate::usage;
 
 /// Servers in trouble that are shown, and rows of the busiest tools.
 const SHOWN: usize = 8;
@@ -23,9 +24,10 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Markup, Failure> {
     let servers = asked.servers();
     // A report that cannot be had hides nothing of the rest.
     let report = usage::report(asked, &query).await;
+    let queue = queue::level(asked).await;
     let counted = report.as_ref().ok().and_then(Option::as_ref);
     Ok(html! {
-        (tiles(asked, &servers, counted))
+        (tiles(asked, &servers, counted, queue.as_ref()))
         @match &report {
             Ok(Some(report)) => (charts(report)),
             Ok(None) => section.panel { (usage::off()) },
@@ -33,7 +35,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Markup, Failure> {
         }
         div.columns {
             section.panel { h3 { "Servers that need a look" } (trouble(&servers)) }
-            section.panel { h3 { "Queue" } (queue::panel(asked).await) }
+            section.panel { h3 { "Queue" } (queue::panel(queue.as_ref())) }
         }
         @if let Some(report) = counted {
             section.panel { h3 { "Busiest tools" } (usage::rows("Tool", &report.groups, "No calls in this time.")) }
@@ -41,20 +43,22 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Markup, Failure> {
     })
 }
 
-fn tiles(asked: &Asked<'_>, servers: &[ServerStatus], report: Option<&UsageReport>) -> Markup {
+fn tiles(asked: &Asked<'_>, servers: &[ServerStatus], report: Option<&UsageReport>, queue: Option<&Level>) -> Markup {
     let health = asked.gateway().health();
     let in_order = servers.iter().filter(|server| is_in_order(server)).count();
     let is_well = in_order == servers.len();
-    let tools = asked.tools().len() as u64;
+    let offering = servers.iter().filter(|server| !server.tools.is_empty()).count();
     html! {
         dl.tiles {
-            div.tile class=(if is_well { "good" } else { "warn" }) {
+            div.tile.good[is_well].warn[!is_well] {
                 dt { "Health" } dd { @if is_well { "Healthy" } @else { "Degraded" } }
-                dd.note { (count(health.processes as u64)) " child processes" }
+                dd.note { (count(health.processes as u64)) " programs started" }
             }
-            div.tile { dt { "Servers in order" } dd { (in_order) span.of { "/" (servers.len()) } } dd.note { (count(tools)) " tools" } }
+            div.tile { dt { "Servers in order" } dd { (in_order) span.of { "/" (servers.len()) } } dd.note { "in this session" } }
+            div.tile { dt { "Tools" } dd { (count(asked.tools().len() as u64)) } dd.note { "of " (plural(offering, "server")) } }
             div.tile { dt { "Sessions" } dd { (count(health.sessions as u64)) } dd.note { "besides the default one" } }
             @if let Some(report) = report { (traffic(report)) }
+            @if let Some(queue) = queue { (queue.tile()) }
         }
     }
 }
@@ -65,9 +69,7 @@ fn traffic(report: &UsageReport) -> Markup {
     let failed = total.errors + total.tool_errors;
     html! {
         div.tile { dt { "Calls a minute" } dd { (short(total.calls as f64 / minutes.max(1.0))) } dd.note { (count(total.calls)) " calls" } }
-        div.tile class=(if failed > 0 { "warn" } else { "" }) {
-            dt { "Errors" } dd { (percent(failed, total.calls)) } dd.note { (count(failed)) " failed" }
-        }
+        div.tile.warn[failed > 0] { dt { "Errors" } dd { (percent(failed, total.calls)) } dd.note { (count(failed)) " failed" } }
         div.tile { dt { "Latency" } dd { (millis(total.latency.p50_ms)) } dd.note { "p95 " (millis(total.latency.p95_ms)) } }
     }
 }

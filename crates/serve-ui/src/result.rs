@@ -106,7 +106,7 @@ mod tests {
         );
         check(
             r#"{"content":[{"type":"image","mimeType":"image/png","data":"AAAA"}]}"#,
-            "<figure class=\"image\"><img src=\"data:image/png;base64,AAAA\" alt=\"The image that the tool answered\"><figcaption>image/png · 3B</figcaption></figure>",
+            "<figure class=\"image\"><img src=\"data:image/png;base64,AAAA\" alt=\"The image that the tool answered\"><figcaption>image/png · 3 B</figcaption></figure>",
         );
         check(r#"{"content":[]}"#, "<p class=\"muted\">The tool answered without content.</p>");
         check(r#"{"structuredContent":1.0}"#, "<h4>Structured content</h4><pre tabindex=\"0\">1.0</pre>");

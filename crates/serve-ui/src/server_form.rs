@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::asked::Asked;
 use crate::failure::Failure;
-use crate::format::sentence;
+use crate::format::{plural, sentence};
 use crate::parts::state;
 
 /// What the form for a new server says. Lists are texts with one a line.
@@ -58,7 +58,7 @@ pub(crate) async fn remove(asked: &Asked<'_>) -> Result<Markup, Failure> {
     let Which { uuid } = asked.read()?;
     let report = asked.gateway().remove_server(&asked.context, ServerSelector::Uuid(uuid)).await?;
     Ok(html! { div.notice.good role="status" {
-        p { "The server " b { (report.removed.name()) } " is gone, and its " (report.removed_tools) " tools with it." }
+        p { "The server " b { (report.removed.name()) } " is gone, and its " (plural(report.removed_tools, "tool")) " with it." }
     } })
 }
 
@@ -66,7 +66,7 @@ fn outcome(report: &AddReport) -> Markup {
     html! {
         @for server in &report.added {
             div.notice.good role="status" {
-                p { "Added " b { (server.spec.name()) } " " (state(server.state)) " " (server.tools.len()) " tools" }
+                p { "Added " b { (server.spec.name()) } " " (state(server.state)) " " (plural(server.tools.len(), "tool")) }
                 @if let Some(error) = &server.last_error { p { (sentence(error)) } }
             }
         }

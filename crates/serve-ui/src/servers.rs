@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::asked::Asked;
 use crate::failure::Failure;
-use crate::format::sentence;
+use crate::format::{plural, sentence};
 use crate::parts::{Pages, empty, state};
 
 /// Servers on one page.
@@ -55,14 +55,17 @@ fn matches(server: &ServerStatus, filter: &str) -> bool {
     filter.is_empty()
         || spec.name().to_lowercase().contains(filter)
         || spec.transport().contains(filter)
-        || address(spec).to_lowercase().contains(filter)
+        || address(spec).is_some_and(|address| address.to_lowercase().contains(filter))
 }
 
 fn card(server: &ServerStatus) -> Markup {
     let (spec, id) = (&server.spec, server.spec.uuid());
     let body = json!({ "uuid": id }).to_string();
-    let question =
-        format!("Remove the server “{}” and its {} tools? Calls under way fail.", spec.name(), server.tools.len());
+    let question = format!(
+        "Remove the server “{}” and its {}? Calls under way fail.",
+        spec.name(),
+        plural(server.tools.len(), "tool")
+    );
     html! {
         li.card.server data-server=(spec.name()) {
             div.head {
@@ -81,7 +84,9 @@ fn card(server: &ServerStatus) -> Markup {
                 @if let Some(version) = &server.protocol_version { div { dt { "Protocol" } dd { (version) } } }
                 @if let Some(process) = server.process_id { div { dt { "Process" } dd { (process) } } }
                 @if spec.shared() { div { dt { "Shared" } dd { "by all sessions" } } }
-                div.wide { dt { @if spec.is_command() { "Command" } @else { "URL" } } dd.code { (address(spec)) } }
+                @if let Some(address) = address(spec) {
+                    div { dt { @if spec.is_command() { "Command" } @else { "URL" } } dd.code { (address) } }
+                }
             }
             @if let Some(error) = &server.last_error { div.notice.bad { p { b { "Last error " } (sentence(error)) } } }
             @if !server.warnings.is_empty() || !server.rejected.is_empty() { (remarks(server)) }
@@ -93,7 +98,7 @@ fn card(server: &ServerStatus) -> Markup {
 fn remarks(server: &ServerStatus) -> Markup {
     html! {
         details id=(format!("remarks-{}", server.spec.uuid())) {
-            summary { (server.warnings.len() + server.rejected.len()) " remarks about its tools" }
+            summary { (plural(server.warnings.len() + server.rejected.len(), "remark")) " about its tools" }
             ul {
                 @for warning in &server.warnings { li { (sentence(warning)) } }
                 @for rejected in &server.rejected {
@@ -107,7 +112,7 @@ fn remarks(server: &ServerStatus) -> Markup {
 fn stderr(server: &ServerStatus) -> Markup {
     html! {
         details id=(format!("stderr-{}", server.spec.uuid())) {
-            summary { "Standard error · last " (server.stderr_tail.len()) " lines" }
+            summary { "Standard error · last " (plural(server.stderr_tail.len(), "line")) }
             pre.stderr tabindex="0" { (server.stderr_tail.join("\n")) }
         }
     }
@@ -115,14 +120,14 @@ fn stderr(server: &ServerStatus) -> Markup {
 
 /// Where a server is, without what may be secret: a program without its arguments, a URL without user, password and
 /// query.
-fn address(spec: &ServerSpec) -> String {
+fn address(spec: &ServerSpec) -> Option<String> {
     match spec.endpoint() {
-        Endpoint::Command(command) => command.program.clone(),
+        Endpoint::Command(command) => Some(command.program.clone()),
         Endpoint::Url(url) => {
             let plain = url.url.split(['?', '#']).next().unwrap_or_default();
-            let Some((scheme, rest)) = plain.split_once("://") else { return "–".to_owned() };
+            let (scheme, rest) = plain.split_once("://")?;
             let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-            format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default())
+            Some(format!("{scheme}://{}{path}", authority.rsplit('@').next().unwrap_or_default()))
         }
     }
 }

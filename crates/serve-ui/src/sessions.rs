@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::asked::Asked;
 use crate::failure::Failure;
-use crate::format::{moment, pretty};
+use crate::format::{moment, plural, pretty};
 use crate::parts::{Pages, empty, state};
 
 /// Sessions on one page.
@@ -70,7 +70,7 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Result<Markup, Failure> {
     };
     let session = asked.gateway().create_session(&asked.context, NewSession { metadata, ttl }).await?;
     Ok(html! { div.notice.good role="status" {
-        p { "Made the session " code { (session.id) } " with " (session.servers.len()) " servers." }
+        p { "Made the session " code { (session.id) } " with " (plural(session.servers.len(), "server")) "." }
     } })
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn show(asked: &Asked<'_>) -> Result<Markup, Failure> {
         ul.plain { @for server in &session.servers {
             li {
                 details {
-                    summary { b { (server.spec.name()) } " " (state(server.state)) " " (server.tools.len()) " tools" }
+                    summary { b { (server.spec.name()) } " " (state(server.state)) " " (plural(server.tools.len(), "tool")) }
                     p.tools { @for tool in server.tools.iter().take(500) { code { (tool) } " " } }
                 }
             }

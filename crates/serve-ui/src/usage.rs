@@ -98,7 +98,7 @@ fn totals(report: &UsageReport) -> Markup {
         ("Moved", bytes(total.request_bytes + total.response_bytes), format!("about {} tokens", count(total.tokens))),
         ("Searches", count(report.searches.total), format!("{} without a match", count(report.searches.without_match))),
     ];
-    html! { dl.tiles { @for (name, value, note) in tiles { div.tile { dt { (name) } dd { (value) } dd.note { (note) } } } } }
+    html! { dl.tiles.five { @for (name, value, note) in tiles { div.tile { dt { (name) } dd { (value) } dd.note { (note) } } } } }
 }
 
 /// A table of groups.

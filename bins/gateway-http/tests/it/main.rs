@@ -7,6 +7,7 @@ mod callers;
 mod check;
 mod clients;
 mod contract;
+mod dashboard;
 mod documented;
 mod fake_api;
 mod faults;

@@ -7,10 +7,11 @@ use std::time::Duration;
 use auth_api_key::ApiKeyAuth;
 use gateway_client::{
     CallEvent, Error, GatewayClient, HealthStatus, NewSession, RequestStatus, SearchReply, SearchRequest, ServerState,
-    StoredRequest, ToolCall, ToolReply,
+    StoredRequest, ToolCall, ToolReply, UsageGroup, UsageRequest,
 };
 use gateway_core::{Credentials, GatewayBuilder, Secret};
 use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, spec};
+use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
 use queue_memory::{MemoryQueue, MemoryQueueConfig};
 use router_keyword::KeywordRouter;
@@ -33,7 +34,10 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let more = FakeServer::new().with_tool("extra", "One more", Answer::echo());
     let transport = FakeTransport::new().with_server("demo", &demo).with_server("more", &more);
     let auth = Arc::new(ApiKeyAuth::new(Some(Secret::new("k3y"))));
+    let usage = Arc::new(UsageRecorder::new(UsageConfig::default()));
     let gateway = GatewayBuilder::new(Arc::new(KeywordRouter::default()), Arc::new(MemoryStore::new()), auth)
+        .with_layer(usage.layer())
+        .with_feedback(Arc::<UsageRecorder>::clone(&usage))
         .with_transport(Arc::new(transport))
         .with_servers(vec![spec("demo")])
         .start()
@@ -48,7 +52,7 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let config = QueueDoorConfig { credentials, ..QueueDoorConfig::default() };
     let worker = QueueDoor::new(gateway.clone(), queue.clone(), config);
     tokio::spawn(async move { worker.serve(&CancellationToken::new(), Duration::ZERO).await });
-    let door = RestDoor::new(gateway, RestConfig::default(), metrics).with_queue(queue);
+    let door = RestDoor::new(gateway, RestConfig::default(), metrics).with_queue(queue).with_usage(usage);
     let server = HttpServer::new(HttpServerConfig::default(), Arc::new(door));
     tokio::spawn(async move { serve(listener, server, CancellationToken::new(), Duration::ZERO).await });
     (GatewayClient::new(url).unwrap(), demo)
@@ -230,4 +234,29 @@ async fn sessions_and_servers() {
     assert_eq!(inside.remove_server("demo").await.unwrap().total_servers, 0);
     client.delete_session(&created.session_id).await.unwrap();
     assert_eq!(inside.tools().await.unwrap_err().kind(), Some("not_found"));
+}
+
+#[tokio::test]
+async fn usage_is_told() {
+    let (client, _) = with_key().await;
+    for tool in ["echo", "echo", "fail"] {
+        client.execute(&ToolCall::new(tool)).await.unwrap();
+    }
+    client.search(&SearchRequest::new("zzz")).await.unwrap();
+    let usage = client.usage(&UsageRequest::new()).await.unwrap();
+    assert_eq!((usage.group, usage.window_seconds, usage.total.calls), (UsageGroup::Tool, 3600, 3));
+    assert_eq!((usage.groups[0].key.as_str(), usage.groups[0].counts.calls), ("demo/echo", 2));
+    assert_eq!((usage.failing[0].key.as_str(), usage.failing[0].counts.tool_errors), ("demo/fail", 1));
+    assert_eq!((usage.searches.total, usage.searches.unmatched_queries[0].query.as_str()), (1, "zzz"));
+    assert!(usage.series.len() > 1 && usage.slow[0].counts.latency.max_ms > 0.0);
+
+    let request = UsageRequest::new().with_window_seconds(86_400).with_group(UsageGroup::Caller).with_limit(1);
+    let usage = client.usage(&request).await.unwrap();
+    assert_eq!(
+        (usage.group, usage.window_seconds, usage.groups[0].key.as_str()),
+        (UsageGroup::Caller, 86_400, "api-key")
+    );
+    assert_eq!((usage.unused.len(), usage.unused_total), (1, 3));
+    let error = client.usage(&UsageRequest::new().with_limit(0)).await.unwrap_err();
+    assert_eq!((error.status(), error.kind()), (Some(400), Some("invalid_request")));
 }

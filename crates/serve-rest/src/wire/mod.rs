@@ -9,6 +9,7 @@ mod requests;
 mod servers;
 mod sessions;
 mod tools;
+mod usage;
 
 pub(crate) use by_uuid::ByUuid;
 pub(crate) use health::*;
@@ -16,3 +17,4 @@ pub(crate) use requests::*;
 pub(crate) use servers::*;
 pub(crate) use sessions::*;
 pub(crate) use tools::*;
+pub(crate) use usage::*;

@@ -11,6 +11,7 @@ use gateway_core::{
     Auth, Connect, Credentials, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream,
 };
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
+use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
 use queue_memory::{MemoryQueue, MemoryQueueConfig};
 use router_keyword::KeywordRouter;
@@ -132,7 +133,10 @@ impl Door {
         transport = transport.with_server("more", &FakeServer::new().with_tool("extra", "One more tool", Tool::echo()));
         let auth = setup.auth.unwrap_or_else(|| Arc::new(ApiKeyAuth::new(setup.key.map(Secret::new))));
         let parts = GatewayBuilder::new(Arc::new(KeywordRouter::default()), Arc::new(MemoryStore::new()), auth);
+        let usage = Arc::new(UsageRecorder::new(UsageConfig::default()));
         let gateway = parts
+            .with_layer(usage.layer())
+            .with_feedback(Arc::<UsageRecorder>::clone(&usage))
             .with_config(setup.engine)
             .with_transport(Arc::new(transport))
             .with_transport(Arc::new(FakeStdio))
@@ -146,7 +150,7 @@ impl Door {
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new("text/x-numbers", || "gateway_up 1\n".to_owned());
         let queue = Arc::new(MemoryQueue::new(setup.memory));
-        let mut door = RestDoor::new(gateway.clone(), setup.rest, metrics);
+        let mut door = RestDoor::new(gateway.clone(), setup.rest, metrics).with_usage(usage);
         if setup.queue != Queued::Never {
             door = door.with_queue(queue.clone());
         }

@@ -10,3 +10,4 @@ mod harness;
 mod later;
 mod statuses;
 mod stopping;
+mod usage;

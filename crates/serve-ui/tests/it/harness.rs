@@ -97,6 +97,7 @@ impl Dashboard {
             .with_transport(Arc::new(Pretended("stdio")))
             .with_servers(servers.iter().map(|(name, _)| spec(name)).collect())
             .start()
+            .await
             .unwrap();
         gateway.settled().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -73,7 +73,7 @@ async fn servers_are_shown_with_what_they_last_said_and_removed() {
     let dashboard = Dashboard::open().await;
     dashboard.demo.events()[0].wrote("could not open <the file>");
     let text = dashboard.fragment("servers", json!({})).await;
-    has(&text, &["demo", "ready", "2025-11-25", "could not open &lt;the file&gt;", "last 1 lines"]);
+    has(&text, &["demo", "ready", "2025-11-25", "could not open &lt;the file&gt;", "last 1 line"]);
     has(&dashboard.fragment("servers", json!({"filter": " nothing "})).await, &["No server matches"]);
     let uuid = dashboard.gateway.health().servers[0].spec.uuid();
     let gone = dashboard.fragment("servers/remove", json!({"uuid": uuid})).await;
