@@ -152,7 +152,7 @@
     box.className = "toast";
     put(box, html);
     $("toasts").append(box);
-    setTimeout(() => box.remove(), 8000);
+    setTimeout(() => box.remove(), 6000);
   }
 
   // Regions: parts of a view that show one fragment, again and again.
@@ -442,7 +442,7 @@
     else if (data.page) {
       const region = button.closest("[data-region]");
       region.dataset.page = data.page;
-      load(region.dataset.region).then(() => region.closest("[data-view]").scrollIntoView({ block: "start" }));
+      load(region.dataset.region).then(() => region.scrollIntoView({ block: "start" }));
     } else if (data.go) {
       const server = document.querySelector('#tools-params [name="server"]');
       server.value = data.setServer;
