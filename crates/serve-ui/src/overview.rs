@@ -70,7 +70,11 @@ fn traffic(report: &UsageReport) -> Markup {
     html! {
         div.tile { dt { "Calls a minute" } dd { (short(total.calls as f64 / minutes.max(1.0))) } dd.note { (count(total.calls)) " calls" } }
         div.tile.warn[failed > 0] { dt { "Errors" } dd { (percent(failed, total.calls)) } dd.note { (count(failed)) " failed" } }
-        div.tile { dt { "Latency" } dd { (millis(total.latency.p50_ms)) } dd.note { "p95 " (millis(total.latency.p95_ms)) } }
+        div.tile {
+            dt { "Latency" }
+            @if total.calls == 0 { dd { "–" } dd.note { "no calls" } }
+            @else { dd { (millis(total.latency.p50_ms)) } dd.note { "p95 " (millis(total.latency.p95_ms)) } }
+        }
     }
 }
 

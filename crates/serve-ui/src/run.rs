@@ -93,7 +93,7 @@ fn form_of(entry: &ToolEntry) -> Markup {
                 label { input type="radio" name="how" value="json" checked[start == "json"]; span { "JSON" } }
             }
             div data-when="form" hidden[start != "form"] {
-                @if known.is_empty() { p.muted { "This tool takes no arguments." } }
+                @if known.is_empty() { p.muted { "This tool declares no arguments." } }
                 (fields(known))
             }
             div.field data-when="json" hidden[start != "json"] {

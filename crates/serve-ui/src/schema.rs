@@ -147,7 +147,7 @@ impl<'a> Reader<'a> {
     /// Follows references into the schema itself, and takes off what generators put round optional values.
     fn resolve(&self, mut node: Node<'a>) -> Node<'a> {
         for _ in 0..MAX_HOPS {
-            let target = node.read::<String>("$ref");
+            let target = node.read::<String>("$ref").filter(|_| node.get("properties").is_none());
             let next = match target {
                 Some(target) => self.find(&target),
                 None => node.only_alternative(),
@@ -274,8 +274,11 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// What is left where all alternatives but one are `null`.
+    /// What is left where all alternatives but one are `null`. Alternatives beside a type of its own say more about that one.
     fn only_alternative(&self) -> Option<Self> {
+        if ["type", "properties", "enum", "const"].iter().any(|key| self.get(key).is_some()) {
+            return None;
+        }
         let alternatives = ["anyOf", "oneOf", "allOf"].iter().find_map(|key| self.list(key))?;
         let is_null = |node: &Self| node.read::<String>("type").as_deref() == Some("null");
         let mut alternatives = alternatives.into_iter().filter(|node| !is_null(node));
@@ -388,6 +391,9 @@ mod tests {
     fn what_is_no_form_is_filled_in_as_json() {
         assert_eq!(fields_of("[]"), None);
         assert_eq!(fields_of(r#"{"type":"object"}"#), Some(Vec::new()));
+        // What is demanded beside the properties takes none of them away.
+        let more = r#"{"type":"object","properties":{"a":{"type":"string","anyOf":[{"minLength":1}]}},"anyOf":[{"required":["a"]}]}"#;
+        assert_eq!(show(&fields_of(more).expect("a form")), "/a:Line");
         let many: Vec<String> = (0..300).map(|n| format!(r#""p{n}":{{"type":"string"}}"#)).collect();
         assert_eq!(fields_of(&format!(r#"{{"properties":{{{}}}}}"#, many.join(","))), None);
         // Objects in objects in objects: the deepest are JSON.

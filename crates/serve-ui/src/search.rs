@@ -32,7 +32,7 @@ pub(crate) async fn search(asked: &Asked<'_>) -> Result<Markup, Failure> {
         @if reply.matches.is_empty() {
             (empty("Nothing fits", &html! { "An agent that asks this gets no tool. Say it in other words, or connect a server that can do it." }))
         }
-        ol.rows { @for found in &reply.matches { (row(found)) } }
+        @else { ol.rows { @for found in &reply.matches { (row(found)) } } }
     })
 }
 

@@ -53,7 +53,7 @@ fn top() -> Markup {
             span.connection id="connection" role="status" { "" }
             span.space {}
             div.in-session id="in-session" hidden {
-                span { "In session " code id="session-name" {} }
+                span.words { "In session " } code id="session-name" {}
                 button.small type="button" id="leave-session" { "Leave" }
             }
             button.icon-only type="button" id="forget-key" hidden title="Forget the API key" aria-label="Forget the API key" { (Icon::Key.draw()) }

@@ -131,7 +131,7 @@ async function servers() {
     await dialog.getByLabel('Headers').fill('X-Test: yes');
     await dialog.locator('button[type="submit"]').click();
     await see(dialog.locator('.notice.good'), 'Added added');
-    await dialog.getByText('Command', { exact: true }).first().click();
+    await dialog.locator('[name="how"][value="command"]').check();
     await dialog.getByLabel('Name').fill('program');
     await dialog.locator('[name="command"]').fill(settings.program);
     await dialog.locator('[name="args"]').fill(settings.args.join('\n'));
@@ -141,7 +141,7 @@ async function servers() {
     // A browser starts programs with the key only.
     if (key) await see(dialog.locator('.notice.good'), 'Added program');
     else await see(dialog.locator('.notice.bad'), 'may only be added with the API key');
-    await dialog.getByText('JSON', { exact: true }).first().click();
+    await dialog.locator('[name="how"][value="json"]').check();
     await dialog.locator('[name="json"]').fill(JSON.stringify({ mcpServers: { second: { url: settings.upstream } } }));
     await dialog.locator('button[type="submit"]').click();
     await see(dialog.locator('.notice.good'), 'Added second');
@@ -209,7 +209,7 @@ async function run() {
     await see(drawer.locator('.result'), '42');
     await drawer.locator('.result').scrollIntoViewIfNeeded();
     await shot('result');
-    await drawer.getByText('JSON', { exact: true }).first().click();
+    await drawer.locator('[name="how"][value="json"]').check();
     await drawer.locator('[name="json"]').fill('{"expression": "1 +"}');
     await runIt();
     await see(drawer.locator('.result.failed'), 'the tool failed');
@@ -221,7 +221,8 @@ async function run() {
 
     // Every kind of field.
     await openTool('conformance__json_schema_2020_12_tool');
-    await drawer.locator('form').waitFor();
+    await drawer.locator('[name="/name"]').fill('somebody');
+    await drawer.locator('fieldset').getByText('city').waitFor();
     await shot('form-nested');
     await closeDrawer();
 
@@ -382,11 +383,14 @@ async function keyboard() {
         });
         assert.deepEqual(nameless, [], `in ${name}`);
     }
-    await page.evaluate(() => document.activeElement.blur());
+    await page.goto(`${url}#tools`);
+    await page.reload();
+    await view('tools').locator('.row').first().waitFor();
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
     await page.keyboard.press('Enter');
     assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+    assert.ok(await view('tools').isVisible());
 }
 
 async function contrast() {

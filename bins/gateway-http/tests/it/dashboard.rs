@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::gateway::Place;
 use crate::upstreams::{peer, stdio, with_servers};
 
-const KEY: &str = "the key of this test";
+const KEY: &str = "the-key-of-this-test";
 
 #[test]
 fn on_a_desk_in_light() {

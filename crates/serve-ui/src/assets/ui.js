@@ -152,7 +152,7 @@
     box.className = "toast";
     put(box, html);
     $("toasts").append(box);
-    setTimeout(() => box.remove(), 8000);
+    setTimeout(() => box.remove(), 6000);
   }
 
   // Regions: parts of a view that show one fragment, again and again.
@@ -326,6 +326,11 @@
     store.set(sessionStorage, SESSION, id);
     $("in-session").hidden = !id;
     $("session-name").textContent = id ? `${id.slice(0, 14)}…` : "";
+    // What another session showed must not look like this one's.
+    for (const [name, state] of regions) {
+      state.abort?.abort();
+      document.querySelector(`[data-region="${name}"]`).replaceChildren();
+    }
     regions.clear();
     if ($("drawer").open) $("drawer").close();
     show();
@@ -420,6 +425,12 @@
   // Wiring.
 
   function clicked(event) {
+    if (event.target.closest("a.skip")) {
+      // The address says which view is shown, and stays.
+      event.preventDefault();
+      $("main").focus();
+      return;
+    }
     const button = event.target.closest("button");
     if (!button || button.disabled) return;
     const data = button.dataset;
@@ -431,7 +442,7 @@
     else if (data.page) {
       const region = button.closest("[data-region]");
       region.dataset.page = data.page;
-      load(region.dataset.region).then(() => region.closest("[data-view]").scrollIntoView({ block: "start" }));
+      load(region.dataset.region).then(() => region.scrollIntoView({ block: "start" }));
     } else if (data.go) {
       const server = document.querySelector('#tools-params [name="server"]');
       server.value = data.setServer;
