@@ -10,9 +10,12 @@ use serve_queue::QueueDoorConfig;
 
 use crate::harness::{Worker, answer, call, demo, memory};
 
-/// Remembers the name of each span, that of its parent, and how it failed.
+/// The name of a span, its parent, and how it failed.
+type Seen = (String, Option<String>, Option<String>);
+
+/// Remembers each span.
 #[derive(Clone, Debug, Default)]
-struct Remembering(Arc<Mutex<Vec<(String, Option<String>, Option<String>)>>>);
+struct Remembering(Arc<Mutex<Vec<Seen>>>);
 
 #[derive(Debug)]
 struct Remembered {
