@@ -36,7 +36,8 @@ const WANTED: [Wanted; 4] = [
 ];
 
 /// Programs that tests start themselves, and the packages that have them.
-const PROGRAMS: [(&str, &str); 3] = [("redis-server", "redis-server"), ("nats-server", "nats-server"), ("openssl", "openssl")];
+const PROGRAMS: [(&str, &str); 3] =
+    [("redis-server", "redis-server"), ("nats-server", "nats-server"), ("openssl", "openssl")];
 
 /// The services, for as long as this lives.
 #[derive(Debug)]
@@ -49,16 +50,16 @@ pub struct Services {
 
 impl Services {
     /// Finds or starts all of them. As root on Debian it installs what is missing; the error says what is.
-    pub fn set_up(target: &Path) -> Result<Self, String> {
+    pub fn set_up(folder: &Path) -> Result<Self, String> {
         for (program, package) in PROGRAMS {
             if find(program).is_none() {
-                install_packages(&[package]).map_err(|why| format!("{program} is missing: install {package} ({why})"))?;
+                install_packages(&[package])
+                    .map_err(|why| format!("{program} is missing: install {package} ({why})"))?;
             }
         }
         // Whatever a run that was killed has left there.
-        let folder = target.join("services");
-        let _ = fs::remove_dir_all(&folder);
-        let mut services = Self { started: Vec::new(), folder, told: Vec::new() };
+        let _ = fs::remove_dir_all(folder);
+        let mut services = Self { started: Vec::new(), folder: folder.to_owned(), told: Vec::new() };
         for wanted in &WANTED {
             services.provide(wanted)?;
         }

@@ -32,7 +32,7 @@ struct Outcome {
 /// Sets up the peers, builds, runs the tests, sums up. `arguments` choose tests and replace `--workspace`.
 pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String> {
     let peers = peers::set_up(workspace)?;
-    let services = Services::set_up(&workspace.target())?;
+    let services = Services::set_up(&workspace.services())?;
     let mut build = workspace.cargo();
     build.args(["build", "--workspace", "--bins"]);
     if arguments.is_empty() {
