@@ -96,25 +96,25 @@ fn run(bencher: Bencher<'_, '_>, invoke: &dyn Invoke) {
     });
 }
 
-#[divan::bench(args = [1_000, 100_000], threads = [1, 2])]
+#[divan::bench(args = [1_000, 100_000], threads = [1, 2], sample_size = 1000)]
 fn nothing(bencher: Bencher<'_, '_>, bytes: usize) {
     run(bencher, &AtOnce(result(bytes)));
 }
 
-#[divan::bench(args = [1_000, 100_000], threads = [1, 2])]
+#[divan::bench(args = [1_000, 100_000], threads = [1, 2], sample_size = 1000)]
 fn call(bencher: Bencher<'_, '_>, bytes: usize) {
     let recorder = Arc::new(UsageRecorder::new(UsageConfig::default()));
     run(bencher, &*recorder.layer().layer(Arc::new(AtOnce(result(bytes)))));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn call_while_somebody_listens(bencher: Bencher<'_, '_>) {
     let recorder = Arc::new(UsageRecorder::new(UsageConfig::default()));
     let _live = recorder.live();
     run(bencher, &*recorder.layer().layer(Arc::new(AtOnce(result(1_000)))));
 }
 
-#[divan::bench]
+#[divan::bench(sample_size = 1000)]
 fn search_in_vain(bencher: Bencher<'_, '_>) {
     let recorder = UsageRecorder::new(UsageConfig::default());
     let (context, _) = calls();

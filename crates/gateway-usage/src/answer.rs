@@ -18,8 +18,10 @@ pub(crate) fn arguments(call: &Call) -> (u64, u64) {
 
 /// How many characters a JSON text has.
 pub(crate) fn characters(json: &RawJson) -> u64 {
-    // All bytes but those that continue a character. Many at a time, which a test for ASCII first would not better.
-    length(json.as_bytes().iter().filter(|&&byte| byte & 0b1100_0000 != 0b1000_0000).count())
+    // All bytes but those that continue a character. In pieces whose number fits in a byte: so many are counted at a time.
+    let begins = |byte: &u8| u8::from(byte & 0b1100_0000 != 0b1000_0000);
+    let pieces = json.as_bytes().chunks(usize::from(u8::MAX));
+    pieces.map(|piece| u64::from(piece.iter().map(begins).sum::<u8>())).sum()
 }
 
 /// Whether a `CallToolResult` says that its tool failed.
@@ -78,7 +80,8 @@ mod tests {
 
     #[test]
     fn characters_are_no_bytes() {
-        for text in [r#""""#, r#""abc""#, r#""é€𝄞""#, r#"{"a":["日本語",1.5]}"#] {
+        for text in [r#""""#, r#""abc""#, r#""é€𝄞""#, r#"{"a":["日本語",1.5]}"#, &format!("\"{}\"", "xé".repeat(1000))]
+        {
             assert_eq!(characters(&json(text)), text.chars().count() as u64, "{text}");
         }
     }
