@@ -66,7 +66,7 @@ pub(crate) async fn assemble(
     .with_known_tools(inventory::known_tools(inventory.as_deref()).await);
 
     // What a call passes, in this order; first what counts, so that refusals of the others count, too.
-    let builder = counting.listen(builder);
+    let builder = counting.listen(builder).with_feedback(Arc::new(counting_calls.clone()));
     let pipeline: [Arc<dyn Layer>; 5] = [
         Arc::new(counting_calls),
         // Before the breaker: a call waits for its place before its server is judged.

@@ -22,7 +22,7 @@ impl Counting {
         let recorder = UsageRecorder::new(UsageConfig {
             retention_hours: usage.retention_days * 24,
             queries: usage.queries,
-            store_queries: usage.queries,
+            store_queries: usage.store_queries,
             ..UsageConfig::default()
         });
         Self(Some(Arc::new(match store {

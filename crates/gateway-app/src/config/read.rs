@@ -109,6 +109,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
         usage: UsageSettings {
             enabled: reader.flag("usage.enabled", true),
             queries: reader.flag("usage.queries", true),
+            store_queries: reader.flag("usage.store_queries", false),
             retention_days: reader.number("usage.retention_days", 1..=3_660, 30),
         },
         dashboard: reader.flag("ui.enabled", true),

@@ -77,8 +77,10 @@ pub struct Settings {
 pub struct UsageSettings {
     /// Whether anything is.
     pub enabled: bool,
-    /// Whether the words of searches are kept, too.
+    /// Whether the words of searches are remembered, too, until the gateway ends.
     pub queries: bool,
+    /// Whether they go into the store as well.
+    pub store_queries: bool,
     /// How long counts are kept, in days.
     pub retention_days: u64,
 }
