@@ -6,11 +6,13 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Credentials, Gateway, Result};
+use gateway_core::{Credentials, Gateway, Result, publish_inventory};
 use gateway_layers::METRICS_CONTENT_TYPE;
+use gateway_telemetry::Telemetry;
 use http_server::HttpServer;
 use serve_mcp::{McpDoor, StdioClient};
 use serve_rest::{Metrics, RestDoor};
+use serve_ui::UiDoor;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +21,7 @@ use crate::config::{Loaded, Settings};
 use crate::failure::failure;
 use crate::listeners::Listeners;
 use crate::open_files::raise_open_files_limit;
+use crate::queue::{self, QueueService};
 use crate::signals::Signals;
 use crate::watch::Watch;
 
@@ -27,6 +30,9 @@ pub(crate) const ENDED_AT_ONCE: i32 = 130;
 
 /// How long child processes may take to end after their connections have been closed. They need far less.
 const LAST_CHILDREN: Duration = Duration::from_secs(10);
+
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 /// Runs the gateway until SIGTERM or SIGINT, and stops it in order: no new connections, calls under way have the
 /// grace period, then upstream connections and child processes end. A second signal ends the process at once.
@@ -60,33 +66,39 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         Doors::Stdio => None,
         Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
     };
-    let Assembly { gateway, metrics, stdio, learning } =
-        assemble(settings, loaded.with_demo(loaded.list.servers.clone())).await?;
+    // In a runtime, which is why it has only been checked so far.
+    let telemetry = Telemetry::from_env(|name| loaded.settings.rest.variables.get(name))?;
+    let tracer = telemetry.as_ref().map(Telemetry::tracer);
+    let assembly = assemble(settings, loaded.with_demo(loaded.list.servers.clone()), tracer).await?;
     report(&loaded);
+    let Assembly { gateway, stdio, learning, counting, .. } = &assembly;
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
+    // Jobs are the business of the gateway itself; what clients start for themselves takes none.
+    let takes_jobs = doors == Doors::RestAndMcp;
+    let queue = assembly.queue.clone().filter(|_| takes_jobs);
+    let queue = queue.map(|queue| QueueService::new(settings, gateway.clone(), queue));
+    if let Some(queue) = &queue {
+        queue.measure(&assembly.metrics);
+    }
     let stop = CancellationToken::new();
     let serving = async {
         let Some(listeners) = listeners else { return serve_stdin(settings, &mcp, &stop).await };
         listeners.announce()?;
-        let server = if doors == Doors::Mcp {
-            HttpServer::new(settings.server.clone(), Arc::new(mcp.clone()))
-        } else {
-            let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
-            let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
-            HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()))
-        };
+        let server = http_server(settings, doors, &assembly, &mcp);
         listeners.serve(&server, &stop, settings.grace).await
     };
     // Whatever ends the serving ends what is tended, too.
     let serving = async {
         let served = async { serving.await.inspect(|()| stop.cancel()).inspect_err(|_| stop.cancel()) };
-        tokio::join!(served, mcp.tend(&stop)).0
+        tokio::join!(served, mcp.tend(&stop), queue::serve(queue.as_ref(), &stop)).0
     };
     let mut serving = pin!(serving);
     let served = tokio::select! {
         served = &mut serving => Some(served),
-        () = follow(&loaded, &gateway) => None,
+        () = follow(&loaded, gateway) => None,
         () = learning.tend() => None,
+        () = counting.tend() => None,
+        () = publish(&assembly, doors) => None,
         signal = signals.next() => {
             tracing::info!("{signal}: stopping; calls under way have up to {} ms", settings.grace.as_millis());
             None
@@ -101,6 +113,10 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         gateway.shutdown().await;
         // Calls that were still under way have taught something, too.
         learning.save().await;
+        counting.save().await;
+        if let Some(telemetry) = telemetry {
+            telemetry.shutdown(LAST_TRACES).await;
+        }
         if timeout(LAST_CHILDREN, stdio.drained()).await.is_err() {
             tracing::warn!("some child processes have not ended yet; they get SIGKILL with the gateway");
         }
@@ -116,6 +132,46 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// The HTTP server with these doors.
+fn http_server(settings: &Settings, doors: Doors, assembly: &Assembly, mcp: &McpDoor) -> HttpServer {
+    let Assembly { gateway, metrics, counting, queue, .. } = assembly;
+    if doors == Doors::Mcp {
+        return HttpServer::new(settings.server.clone(), Arc::new(mcp.clone()));
+    }
+    let metrics = metrics.clone();
+    let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
+    let mut rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+    if let Some(usage) = counting.reports() {
+        rest = rest.with_usage(usage);
+    }
+    if let Some(queue) = queue {
+        rest = rest.with_queue(Arc::clone(queue));
+    }
+    let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
+    if !settings.dashboard {
+        return server;
+    }
+    let mut ui = UiDoor::new(gateway.clone(), settings.ui.clone());
+    if let Some(usage) = counting.reports() {
+        ui = ui.with_usage(usage);
+    }
+    if let Some(queue) = queue {
+        ui = ui.with_queue(Arc::clone(queue));
+    }
+    server.with_door(Arc::new(ui))
+}
+
+/// Tells others of the gateway's tools, where that is wanted. Never ends before the gateway does.
+async fn publish(assembly: &Assembly, doors: Doors) {
+    match &assembly.inventory {
+        Some(inventory) if doors != Doors::Stdio => {
+            publish_inventory(assembly.gateway.clone(), Arc::clone(inventory)).await;
+            pending().await
+        }
+        _ => pending().await,
+    }
 }
 
 /// Serves the one client at standard input and output. It started this process, so it may do what the process may.

@@ -22,6 +22,7 @@ pub use contract::reasoning::Reasoning;
 pub use contract::request::{ClientProfile, Conversation, Listener, Notification, Question, UpstreamRequest};
 pub use contract::router::{Index, Match, Query, Ranking, Router, ToolRef};
 pub use contract::session_store::{RecordChange, SessionStore, StoredSession};
+pub use contract::tracer::{ActiveSpan, Span, SpanKind, SpanStart, SpanValue, Tracer};
 pub use contract::transport::{Connect, Era, Transport, Upstream, UpstreamEvents, UpstreamInfo};
 pub use contract::usage::{
     Latency, QueryCount, SearchLed, SearchUsage, Usage, UsageChunk, UsageCounts, UsageEvent, UsageEventKind,

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use gateway_core::{Error, ErrorKind, Gateway, Result};
+use gateway_core::{Error, ErrorKind, Gateway, Result, nests_deeper};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, StatusCode};
 use hyper::body::Body as _;
 
 use crate::caller::{Caller, Page};
-use crate::nesting::nests_deeper;
 use crate::refusal::Refusal;
 
 /// A body up to this length is read before the engine has admitted its sender; for a longer one, and one of

@@ -360,7 +360,7 @@ mod tests {
         let client = ClientIdentity::new("g", "1");
         let written = |era| {
             let mut out = Vec::new();
-            client.meta(era).for_request(era, 7, None).write_params(&mut out, &RawJson::empty_object());
+            client.meta(era).for_request(era, 7, None, None).write_params(&mut out, &RawJson::empty_object());
             String::from_utf8(out).expect("text")
         };
         assert_eq!(written(Era::Legacy), "{}");

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use gateway_core::RawJson;
+use gateway_core::{RawJson, TraceContext};
+use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use crate::Object;
@@ -63,6 +64,19 @@ pub fn decode_value(value: &str) -> Option<Cow<'_, str>> {
     let encoded = value.strip_prefix(ENCODED_PREFIX).and_then(|rest| rest.strip_suffix(ENCODED_SUFFIX));
     let Some(encoded) = encoded else { return Some(Cow::Borrowed(value)) };
     String::from_utf8(BASE64.decode(encoded).ok()?).ok().map(Cow::Owned)
+}
+
+/// Tells a server over HTTP where a request stands in a trace (W3C Trace Context). A `tracestate` that is there already
+/// belongs to another place.
+pub fn insert_trace(headers: &mut HeaderMap, trace: &TraceContext) {
+    // What a context is made of has printable ASCII only.
+    if let Ok(parent) = HeaderValue::from_str(trace.traceparent()) {
+        headers.insert("traceparent", parent);
+    }
+    match trace.tracestate().and_then(|state| HeaderValue::from_str(state).ok()) {
+        Some(state) => headers.insert("tracestate", state),
+        None => headers.remove("tracestate"),
+    };
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use gateway_core::{Era, Listener, RawJson};
+use gateway_core::{Era, Listener, RawJson, TraceContext};
 
 use crate::object::{Member, may_have, members};
 use crate::write::{write_number, write_string};
@@ -35,10 +35,32 @@ impl Meta {
         self
     }
 
+    /// With a place in a trace (SEP-414: the one exception to the prefixes of names). A `tracestate` that is there
+    /// already belongs to the `traceparent` that ours replaces.
+    #[must_use]
+    pub fn with_trace(mut self, trace: &TraceContext) -> Self {
+        self.begin("traceparent");
+        write_string(&mut self.text, trace.traceparent());
+        match trace.tracestate() {
+            Some(state) => {
+                self.begin("tracestate");
+                write_string(&mut self.text, state);
+            }
+            None => self.names.push("tracestate"),
+        }
+        self
+    }
+
     /// What one request carries beside `self`, which every request of its connection carries: its id as
     /// progress token where `listener` wants progress, and, for a modern server, what the client of
-    /// `listener` can do (of nobody, nothing).
-    pub fn for_request(&self, era: Era, id: i64, listener: Option<&Listener>) -> Cow<'_, Self> {
+    /// `listener` can do (of nobody, nothing). And its place in a trace, where it has one.
+    pub fn for_request(
+        &self,
+        era: Era,
+        id: i64,
+        listener: Option<&Listener>,
+        trace: Option<&TraceContext>,
+    ) -> Cow<'_, Self> {
         let mut meta = Cow::Borrowed(self);
         if era == Era::Modern {
             let client = listener.and_then(Listener::client);
@@ -47,6 +69,9 @@ impl Meta {
         }
         if listener.is_some_and(Listener::wants_progress) {
             meta = Cow::Owned(meta.into_owned().with_progress_token(id));
+        }
+        if let Some(trace) = trace {
+            meta = Cow::Owned(meta.into_owned().with_trace(trace));
         }
         meta
     }
@@ -166,6 +191,24 @@ mod tests {
         check(r#"{"_meta":{}}"#, r#"{"_meta":{OURS}}"#);
         check(r#"{"_meta":null}"#, r#"{"_meta":{OURS}}"#);
         check("[1]", "[1]");
+    }
+
+    #[test]
+    fn a_place_in_a_trace_replaces_the_callers_own_and_nothing_else() {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let place = |state| TraceContext::parse(parent, state).expect("has the form");
+        let theirs = r#"{"_meta":{"a":1.0,"traceparent":"old","tracestate":"old=1","baggage":"b=c"},"name":"t"}"#;
+        let meta = Meta::default().with_trace(&place(Some("v=1")));
+        let expected = format!(
+            r#"{{"_meta":{{"traceparent":"{parent}","tracestate":"v=1","a":1.0,"baggage":"b=c"}},"name":"t"}}"#
+        );
+        check_with(&meta, theirs, &expected);
+        let meta = Meta::default().with_trace(&place(None));
+        let expected = format!(r#"{{"_meta":{{"traceparent":"{parent}","a":1.0,"baggage":"b=c"}},"name":"t"}}"#);
+        check_with(&meta, theirs, &expected);
+        let none = Meta::default();
+        let of = |trace: Option<&TraceContext>| none.for_request(Era::Legacy, 1, None, trace).is_empty();
+        assert!(of(None) && !of(Some(&place(None))));
     }
 
     #[test]

@@ -65,16 +65,18 @@ impl Bell {
     fn ring(&self, list: usize, connection: Option<MultiplexedConnection>) -> Wait {
         let (link, name) = (self.link.clone(), self.lists[list].clone());
         let rings = async move {
-            if let Some(mut connection) = connection {
-                match ring(&name, &mut connection).await {
-                    Ok(()) => return Some(connection),
-                    // It may have been closed long ago.
-                    Err(error) if error.is_connection_dropped() => {}
-                    Err(_) => return None,
+            let mut connection = match connection {
+                Some(connection) => connection,
+                None => link.another(PATIENCE).await.ok()?,
+            };
+            if let Err(error) = ring(&name, &mut connection).await {
+                if !error.is_connection_dropped() {
+                    return None;
                 }
+                // It may have been closed long ago, while nobody waited.
+                connection = link.another(PATIENCE).await.ok()?;
+                ring(&name, &mut connection).await.ok()?;
             }
-            let mut connection = link.another(PATIENCE).await.ok()?;
-            ring(&name, &mut connection).await.ok()?;
             Some(connection)
         };
         Wait { list, rings: Box::pin(rings) }

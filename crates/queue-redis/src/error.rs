@@ -18,6 +18,9 @@ fn reason(error: &RedisError) -> String {
     if error.is_timeout() {
         return "it does not answer".to_owned();
     }
+    if error.kind() == redis::ErrorKind::AuthenticationFailed {
+        return "the user or the password in the URL is wrong".to_owned();
+    }
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),
@@ -32,6 +35,7 @@ fn reason(error: &RedisError) -> String {
         ("NOAUTH", "it wants a password, and the URL has none"),
         ("WRONGPASS", "the user or the password in the URL is wrong"),
         ("NOPERM", "its user may not do that"),
+        ("The user executing the script can't", "its user may not do that"),
         ("MISCONF", "it cannot write to its disk"),
         ("CROSSSLOT", "it is a cluster, which is not supported"),
         ("MOVED", "it is a cluster, which is not supported"),

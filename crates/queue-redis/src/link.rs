@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::RedisQueueConfig;
 use crate::error::{unavailable, unavailable_because};
+use crate::greeting::Greeting;
 
 /// How to reach Redis, and the connection that everything but waiting goes over.
 pub(crate) struct Link {
@@ -29,14 +30,30 @@ pub(crate) enum Once<T> {
     Closed(Error),
 }
 
+/// The connection that all share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    connection: MultiplexedConnection,
+    generation: u64,
+    /// Until when no lease is taken over, since this Redis was away.
+    grace: Instant,
+}
+
+impl Shared {
+    /// How long no lease may be taken over yet.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace.saturating_duration_since(Instant::now())
+    }
+}
+
 #[derive(Default)]
 struct Slot {
-    connection: Option<(u64, MultiplexedConnection)>,
+    connection: Option<Shared>,
     /// Why the last attempt failed, where it did.
     failure: Option<Error>,
     /// Which run of Redis the last connection was to.
     run_id: Option<String>,
-    /// Until when no lease is taken over, since Redis was away.
+    /// Until when no lease is taken over there.
     grace: Option<Instant>,
 }
 
@@ -75,36 +92,34 @@ impl Link {
 
     /// Runs a script that may be repeated: where the connection turns out to be closed it is run once more on a new one.
     pub(crate) async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
-        match self.invoke_once(script).await? {
+        match self.invoke_on(self.connection().await?, script).await? {
             Once::Done(value) => Ok(value),
-            Once::Closed(_) => match self.invoke_once(script).await? {
-                Once::Done(value) => Ok(value),
-                Once::Closed(error) => Err(error),
-            },
+            Once::Closed(_) => self.invoke_once(script).await,
         }
     }
 
-    /// Runs a script, and says so where the connection turns out to be closed: nobody knows then whether it has run.
-    pub(crate) async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Once<T>> {
-        let (generation, mut connection) = self.connection().await?;
-        let error = match script.invoke_async(&mut connection).await {
+    /// Runs a script whose caller wants to know of each attempt.
+    pub(crate) async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
+        match self.invoke_on(self.connection().await?, script).await? {
+            Once::Done(value) => Ok(value),
+            Once::Closed(error) => Err(error),
+        }
+    }
+
+    /// Runs a script on a connection, and says so where that turns out to be closed: nobody knows then whether it has run.
+    pub(crate) async fn invoke_on<T: FromRedisValue>(
+        &self,
+        mut shared: Shared,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<Once<T>> {
+        let error = match script.invoke_async(&mut shared.connection).await {
             Ok(value) => return Ok(Once::Done(value)),
             Err(error) => error,
         };
         if useless(&error) {
-            self.forget(generation).await;
+            self.forget(shared.generation).await;
         }
         if error.is_connection_dropped() { Ok(Once::Closed(unavailable(error))) } else { Err(unavailable(error)) }
-    }
-
-    /// How long nobody may take over a lease yet.
-    pub(crate) async fn grace(&self) -> Duration {
-        let mut slot = self.slot.lock().await;
-        let left = slot.grace.map_or(Duration::ZERO, |end| end.saturating_duration_since(Instant::now()));
-        if left.is_zero() {
-            slot.grace = None;
-        }
-        left
     }
 
     /// A connection of one's own, for commands that block for up to `blocked`.
@@ -113,36 +128,30 @@ impl Link {
     }
 
     /// The shared connection; made where there is none. All who wait for it share the outcome of one attempt.
-    async fn connection(&self) -> Result<(u64, MultiplexedConnection)> {
+    pub(crate) async fn connection(&self) -> Result<Shared> {
         let seen = self.attempts.load(Ordering::Acquire);
         let mut slot = self.slot.lock().await;
-        if let Some((generation, connection)) = &slot.connection {
-            return Ok((*generation, connection.clone()));
+        if let Some(shared) = &slot.connection {
+            return Ok(shared.clone());
         }
-        let attempts = self.attempts.load(Ordering::Acquire);
+        let generation = self.attempts.load(Ordering::Acquire);
         if let Some(failure) = &slot.failure
-            && attempts > seen
+            && generation > seen
         {
             return Err(failure.duplicate());
         }
         let made = self.greet(&mut slot).await;
-        self.attempts.store(attempts + 1, Ordering::Release);
-        match made {
-            Ok(connection) => {
-                slot.failure = None;
-                slot.connection = Some((attempts, connection.clone()));
-                Ok((attempts, connection))
-            }
-            Err(error) => {
-                slot.failure = Some(error.duplicate());
-                Err(error)
-            }
-        }
+        self.attempts.store(generation + 1, Ordering::Release);
+        slot.failure = made.as_ref().err().map(Error::duplicate);
+        let grace = slot.grace.unwrap_or_else(Instant::now);
+        let shared = Shared { connection: made?, generation, grace };
+        slot.connection = Some(shared.clone());
+        Ok(shared)
     }
 
     async fn forget(&self, generation: u64) {
         let mut slot = self.slot.lock().await;
-        if slot.connection.as_ref().is_some_and(|(current, _)| *current == generation) {
+        if slot.connection.as_ref().is_some_and(|shared| shared.generation == generation) {
             slot.connection = None;
         }
     }
@@ -155,7 +164,7 @@ impl Link {
         let answer =
             timeout(self.connect_timeout, asked).await.map_err(|_| unavailable_because("it does not answer"))?;
         match answer.and_then(|value| redis::from_redis_value::<String>(value).map_err(RedisError::from)) {
-            Ok(info) => self.read(slot, &info)?,
+            Ok(info) => self.meet(slot, Greeting::read(&info)?),
             // A user that may not ask is a careful one; that it works will be seen.
             Err(error) if error.code() == Some("NOPERM") => {}
             Err(error) => return Err(unavailable(error)),
@@ -163,39 +172,22 @@ impl Link {
         Ok(connection)
     }
 
-    fn read(&self, slot: &mut Slot, info: &str) -> Result<()> {
-        let field =
-            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default();
-        let version = field("redis_version");
-        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-        if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 2) && !version.is_empty() {
-            return Err(unavailable_because(&format!("it is Redis {version}, and 6.2 or later is needed")));
+    fn meet(&self, slot: &mut Slot, greeting: Greeting) {
+        if slot.run_id.as_deref() == Some(&*greeting.run_id) {
+            tracing::debug!("the queue's Redis is reached again");
+            return;
         }
-        if field("cluster_enabled") == "1" {
-            return Err(unavailable_because("it is a cluster, which is not supported"));
-        }
-        if field("loading") == "1" {
-            return Err(unavailable_because("it is still loading its data"));
-        }
-        let run_id = field("run_id");
-        if slot.run_id.as_deref() == Some(run_id) {
-            return Ok(());
-        }
-        let policy = field("maxmemory_policy");
-        if policy.starts_with("allkeys") && field("maxmemory") != "0" {
+        tracing::info!(version = greeting.version, run_id = greeting.run_id, "the queue's Redis is reached");
+        if let Some(policy) = greeting.throws_away {
             tracing::warn!(
                 policy,
                 "the queue's Redis may throw jobs away when its memory is full; maxmemory-policy should be noeviction"
             );
         }
-        let up = Duration::from_secs(field("uptime_in_seconds").parse().unwrap_or(u64::MAX));
-        let grace = match slot.run_id {
-            Some(_) => self.lease,
-            None => self.lease.saturating_sub(up),
-        };
+        // Known before, and another run of it: it was away, for how long nobody knows.
+        let grace = if slot.run_id.is_some() { self.lease } else { self.lease.saturating_sub(greeting.up) };
         slot.grace = Some(Instant::now() + grace);
-        slot.run_id = Some(run_id.to_owned());
-        Ok(())
+        slot.run_id = Some(greeting.run_id);
     }
 
     async fn open(&self, response_timeout: Duration) -> Result<MultiplexedConnection> {
@@ -212,5 +204,7 @@ impl Link {
 
 /// Whether another connection may do better: this one is closed, hangs, or leads to a server whose part has changed.
 fn useless(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || matches!(error.code(), Some("READONLY" | "NOAUTH"))
+    // Before Redis 7, what stops a script stands within the text.
+    let says = |code: &str| error.code() == Some(code) || error.detail().is_some_and(|detail| detail.contains(code));
+    error.is_io_error() || error.is_unrecoverable_error() || says("READONLY") || says("NOAUTH")
 }

@@ -83,14 +83,15 @@ impl RedisQueue {
 
     async fn take_once(&self, max: usize) -> Result<Once<Taken>> {
         let names = &self.config.names;
-        let grace = self.link.grace().await;
+        let shared = self.link.connection().await?;
+        let grace = shared.grace();
         let token = Uuid::new_v4().simple().to_string();
         let mut script = self.scripts.claim.key(&names.processing);
         script.key(&names.dead).key(&self.lists);
         script.arg(&names.claim_prefix).arg(&token).arg(max).arg(milliseconds(self.config.lease));
         script.arg(u8::from(grace.is_zero())).arg(self.config.max_payload_bytes).arg(CLAIM_BYTES);
         script.arg(names.dead_payload_prefix()).arg(now());
-        let (ends_in, claims) = match self.link.invoke_once::<Vec<redis::Value>>(&script).await? {
+        let (ends_in, claims) = match self.link.invoke_on::<Vec<redis::Value>>(shared, &script).await? {
             Once::Closed(error) => return Ok(Once::Closed(error)),
             Once::Done(answer) => split(answer)?,
         };
@@ -108,10 +109,12 @@ impl RedisQueue {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         let list = text(&list);
         let priority = PRIORITIES.into_iter().find(|priority| self.config.names.agent_queue(*priority) == list);
+        let deliveries = text(&deliveries).parse().unwrap_or(u32::MAX);
         Claim {
-            id: text(&id),
+            // The id of the job in Redis, and which claim of it this is.
+            id: format!("{}.{deliveries}", text(&id)),
             payload,
-            deliveries: text(&deliveries).parse().unwrap_or(u32::MAX),
+            deliveries,
             priority,
             reply_to: None,
             token: token.to_owned(),
@@ -120,7 +123,7 @@ impl RedisQueue {
 
     /// A script's first arguments: which claim.
     fn of_claim<'a>(&self, script: &mut ScriptInvocation<'a>, claim: &Claim) {
-        script.arg(&self.config.names.claim_prefix).arg(&claim.id).arg(&claim.token);
+        script.arg(&self.config.names.claim_prefix).arg(job_of(claim)).arg(&claim.token);
     }
 
     /// A script's last arguments: how lists of answers are kept.
@@ -128,11 +131,12 @@ impl RedisQueue {
         script.arg(milliseconds(self.config.reply_ttl)).arg(self.config.max_responses);
     }
 
-    async fn answer(&self, claim: &Claim, answer: &JobAnswer) -> Result<String> {
+    /// Hands an answer over, and perhaps a dead letter with it.
+    async fn answer(&self, claim: &Claim, answer: &JobAnswer, letter: &[u8]) -> Result<String> {
         let names = &self.config.names;
         let request_id = &answer.request.request_id;
         let mut script = self.scripts.answer.key(&names.processing);
-        script.key(names.record(request_id)).key(&names.responses);
+        script.key(names.record(request_id)).key(&names.responses).key(&names.dead);
         self.of_claim(&mut script, claim);
         let state = if answer.completed { RequestState::Completed } else { RequestState::Failed };
         script.arg(reply_list(&self.config, answer.request.reply_to.as_deref()));
@@ -140,7 +144,8 @@ impl RedisQueue {
         // An answer to something without a usable id is nobody's record.
         script.arg(if is_request_id(request_id) { milliseconds(self.config.record_ttl) } else { 0 });
         self.of_replies(&mut script);
-        let remarks: Vec<String> = self.link.invoke(&script).await?;
+        script.arg(letter);
+        let remarks: Vec<String> = self.link.invoke_once(&script).await?;
         let mut remarks = remarks.into_iter();
         let what = remarks.next().unwrap_or_default();
         remarks.for_each(|remark| log_remark(&remark, request_id));
@@ -220,9 +225,10 @@ impl Queue for RedisQueue {
             let mut script = self.scripts.renew.key(&names.processing);
             script.arg(&names.claim_prefix).arg(milliseconds(self.config.lease));
             for claim in claims {
-                script.arg(&claim.id).arg(&claim.token);
+                script.arg(job_of(claim)).arg(&claim.token);
             }
-            lost.extend(self.link.invoke::<Vec<String>>(&script).await?);
+            let places: Vec<usize> = self.link.invoke(&script).await?;
+            lost.extend(places.into_iter().filter_map(|place| claims.get(place)).map(|claim| claim.id.clone()));
         }
         Ok(lost)
     }
@@ -233,19 +239,23 @@ impl Queue for RedisQueue {
 
     async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<()> {
         let names = &self.config.names;
+        // Not repeated by itself: who repeats a settlement must know that `Conflict` may be its own success.
         let what = match settlement {
-            Settlement::Answered(answer) => self.answer(claim, &answer).await?,
-            Settlement::Dead { reason } => {
+            Settlement::Answered(answer) => self.answer(claim, &answer, &[]).await?,
+            Settlement::Dead { reason, answer: Some(answer) } => {
+                self.answer(claim, &answer, &dead_letter(&reason, &claim.payload)).await?
+            }
+            Settlement::Dead { reason, answer: None } => {
                 let mut script = self.scripts.dead.key(&names.processing);
                 script.key(&names.dead);
                 self.of_claim(&mut script, claim);
                 script.arg(dead_letter(&reason, &claim.payload)).arg(milliseconds(self.config.record_ttl));
-                self.link.invoke(&script).await?
+                self.link.invoke_once(&script).await?
             }
             Settlement::Released => {
                 let mut script = self.scripts.release.key(&names.processing);
                 self.of_claim(&mut script, claim);
-                self.link.invoke(&script).await?
+                self.link.invoke_once(&script).await?
             }
         };
         if what == "done" { Ok(()) } else { Err(lost(claim)) }
@@ -299,6 +309,11 @@ fn split(answer: Vec<redis::Value>) -> Result<(i64, Vec<[Bytes; 4]>)> {
         fields.try_into().map_err(|_| odd())
     });
     Ok((ends_in, claims.collect::<Result<_>>()?))
+}
+
+/// What scripts call the job of a claim.
+fn job_of(claim: &Claim) -> &str {
+    claim.id.rsplit_once('.').map_or(&claim.id, |(job, _)| job)
 }
 
 fn lost(claim: &Claim) -> Error {

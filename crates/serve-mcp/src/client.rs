@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gateway_core::{
-    Admission, ClientProfile, Context, Credentials, Era, Error, ErrorKind, Gateway, Listener, LogLevel,
+    Admission, ClientProfile, Context, Credentials, Era, Error, ErrorKind, Gateway, Listener, LogLevel, TraceContext,
 };
 use gateway_core::{Question, RawJson, Result};
 use mcp_wire::{Object, Revision};
@@ -39,7 +39,9 @@ pub(crate) struct Meta {
     pub(crate) log_level: Option<LogLevel>,
     /// What progress is to be reported under: JSON text.
     pub(crate) progress_token: Option<RawJson>,
-    /// Everything else: trace context, and what only server and client know.
+    /// Where the request stands in a trace.
+    pub(crate) trace: Option<TraceContext>,
+    /// Everything else: trace context, too, and what only server and client know.
     pub(crate) rest: Option<RawJson>,
 }
 
@@ -50,6 +52,8 @@ pub(crate) struct Sender {
     pub(crate) credentials: Credentials,
     /// The gateway's session whose servers are meant; the default one when absent.
     pub(crate) session_id: Option<String>,
+    /// Where what is asked stands in a trace.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 impl Client {
@@ -110,6 +114,9 @@ impl Meta {
             capabilities: meta.get(META_CAPABILITIES).filter(|capabilities| capabilities.is_object()).cloned(),
             log_level: meta.text(META_LOG_LEVEL).and_then(|level| LogLevel::parse(&level)),
             progress_token: token.cloned(),
+            trace: meta
+                .text("traceparent")
+                .and_then(|parent| TraceContext::parse(&parent, meta.text("tracestate").as_deref())),
             rest: meta.without(&["progressToken", META_VERSION, META_CLIENT, META_CAPABILITIES]),
         }
     }
@@ -137,9 +144,10 @@ impl Sender {
             request_id: self.request_id.as_ref().to_owned(),
             credentials: self.credentials.clone(),
             session_id: self.session_id.clone(),
+            timeout: None,
             listener,
             door: "mcp",
-            ..Admission::default()
+            trace: self.trace.clone(),
         };
         gateway.admit(admission).await
     }

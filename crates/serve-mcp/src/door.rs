@@ -127,8 +127,8 @@ async fn handle(core: Arc<Core>, caller: Caller, request: Request<Body>) -> Resu
     let head =
         Head::of(&parts.headers, &parts.uri).map_err(|failure| Rejected::new(StatusCode::BAD_REQUEST, failure))?;
     let session_id = head.gateway_session.clone().or_else(|| caller.session_id.clone());
-    let credentials = caller.credentials.clone();
-    let sender = Sender { request_id: Arc::clone(&caller.request_id), credentials, session_id };
+    let (credentials, trace) = (caller.credentials.clone(), caller.trace.clone());
+    let sender = Sender { request_id: Arc::clone(&caller.request_id), credentials, session_id, trace };
     let incoming = Incoming { core, caller, sender, head };
     match parts.method {
         Method::POST => {

@@ -6,7 +6,7 @@ use crate::client::Sender;
 use crate::config::Expose;
 use crate::core::Request;
 use crate::failure::Failure;
-use crate::{describe, lists, relay};
+use crate::{describe, lists, relay, spans};
 
 /// Whether a request of this method goes on to a server, so that something may come before its answer.
 pub(crate) fn is_relayed(method: &str) -> bool {
@@ -15,7 +15,16 @@ pub(crate) fn is_relayed(method: &str) -> bool {
 
 /// Answers a request. `initialize` and `subscriptions/listen` are not answered here: the one opens what others
 /// need, the other goes on.
-pub(crate) async fn respond(request: Request) -> Result<RawJson, Failure> {
+pub(crate) async fn respond(mut request: Request) -> Result<RawJson, Failure> {
+    let span = spans::begin(&mut request);
+    let answer = answer(request).await;
+    if let Some(span) = span {
+        spans::end(span, &answer);
+    }
+    answer
+}
+
+async fn answer(request: Request) -> Result<RawJson, Failure> {
     let is_modern = request.client.is_modern();
     match request.method.as_str() {
         "tools/call" => relay::call_tool(&request).await,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gateway_core::nests_deeper;
 use gateway_core::{Credentials, RawJson};
-use http_server::nests_deeper;
 use mcp_wire::{Id, Message, cancelled_id, code, squeeze_newlines, write_result};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::sync::mpsc;
@@ -113,7 +113,7 @@ impl Connection {
     fn new(core: Arc<Core>, client: StdioClient, outbox: mpsc::Sender<Vec<u8>>) -> Self {
         let StdioClient { credentials, session_id, expose } = client;
         Self {
-            sender: Sender { request_id: "stdio".into(), credentials, session_id },
+            sender: Sender { request_id: "stdio".into(), credentials, session_id, trace: None },
             expose: expose.unwrap_or(core.config.expose),
             core,
             outbox: Some(outbox),
@@ -153,7 +153,8 @@ impl Connection {
         }
         self.requests.shutdown().await;
         if let Some(session) = self.session.take() {
-            self.core.end_sessions(vec![session]).await;
+            session.end();
+            self.core.end_own(&session).await;
         }
     }
 
@@ -249,7 +250,8 @@ impl Connection {
         let result = describe::initialized(&self.core.gateway, &opening.context, opening.revision, self.expose);
         let session = Arc::new(Session::new(String::new(), opening));
         if let Some(before) = self.session.replace(session) {
-            self.core.end_sessions(vec![before]).await;
+            before.end();
+            self.core.end_own(&before).await;
         }
         let mut message = Vec::new();
         write_result(&mut message, id, &result);

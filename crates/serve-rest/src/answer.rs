@@ -1,12 +1,13 @@
 //! Answers that went well.
 
+use answer_json::JsonText;
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 
-use crate::json_text::JsonText;
+use crate::chunks::body;
 use crate::problem::Problem;
 
 /// Answers of this door depend on who asks and on the moment.
@@ -22,7 +23,7 @@ pub(crate) fn json<T: Serialize>(answer: &T) -> Result<Response, Problem> {
 
 /// A JSON answer that was written by hand.
 pub(crate) fn json_text(text: JsonText) -> Response {
-    of_type("application/json", text.into_body())
+    of_type("application/json", body(text))
 }
 
 /// An answer of any type.

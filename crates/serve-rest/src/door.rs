@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gateway_core::{ErrorKind, Gateway};
+use gateway_core::{ErrorKind, Gateway, Queue, Usage};
 use http::Method;
 use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, search, servers, sessions, tools};
+use crate::{execute, health, openapi, requests, search, servers, sessions, spans, tools, usage};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -50,12 +50,15 @@ impl fmt::Debug for Metrics {
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub gateway: Gateway,
+    queue: Option<Arc<dyn Queue>>,
     fixed: Arc<Fixed>,
 }
 
+#[derive(Clone)]
 struct Fixed {
     config: RestConfig,
     metrics: Metrics,
+    usage: Option<Arc<dyn Usage>>,
 }
 
 impl fmt::Debug for Fixed {
@@ -69,8 +72,17 @@ impl Door {
         &self.fixed.config
     }
 
+    /// Where requests go that are answered later.
+    pub(crate) fn queue(&self) -> Option<&dyn Queue> {
+        self.queue.as_deref()
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
+    }
+
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn Usage>> {
+        self.fixed.usage.as_ref()
     }
 }
 
@@ -87,7 +99,23 @@ pub struct RestDoor {
 impl RestDoor {
     /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics }) };
+        let door = Door { gateway, queue: None, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With a queue for requests that their callers want answered later. Somebody must work on it; jobs say with `caller` whose they
+    /// are, and must run with no other caller's rights.
+    #[must_use]
+    pub fn with_queue(self, queue: Arc<dyn Queue>) -> Self {
+        let door = Door { queue: Some(queue), ..self.door };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With an answer to `/usage`, which is 404 otherwise.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<dyn Usage>) -> Self {
+        let fixed = Fixed { usage: Some(usage), ..Fixed::clone(&self.door.fixed) };
+        let door = Door { fixed: Arc::new(fixed), ..self.door };
         Self { router: router(door.clone()), door }
     }
 
@@ -113,8 +141,11 @@ impl HttpDoor for RestDoor {
             let response = if method == Method::POST && request.uri().path() == EXECUTE {
                 // Past axum's router and its boxed middleware, which take a tenth of the gateway's own time in
                 // a call. Same handler.
+                let traced = spans::begin(&self.door.gateway, &mut caller, &method, EXECUTE);
                 let answer = execute::execute(State(self.door.clone()), caller, request);
-                answer.instrument(span(&request_id, &method, EXECUTE)).await.into_response()
+                let response = answer.instrument(span(&request_id, &method, EXECUTE)).await.into_response();
+                spans::end(traced, &response);
+                response
             } else {
                 request.extensions_mut().insert(caller);
                 let Ok(response) = self.router.clone().call(request).await;
@@ -133,6 +164,7 @@ fn router(door: Door) -> Router {
     Router::new()
         .route(EXECUTE, post(execute::execute))
         .route("/mcp/search", post(search::search))
+        .route("/mcp/requests/{id}", get(requests::show))
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/servers", get(servers::list))
         .route("/mcp/servers/add", post(servers::add))
@@ -144,24 +176,31 @@ fn router(door: Door) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/usage", get(usage::usage))
         .route("/openapi.json", get(openapi::document))
         // The original's spellings.
         .route("/tools", get(tools::list))
         .route("/tool", post(execute::execute))
         .route("/add-server", post(servers::add))
         .fallback(no_such_path)
-        .layer(from_fn(trace))
+        .layer(from_fn_with_state(door.clone(), trace))
         .with_state(door)
 }
 
 /// Handles a request in its span.
-async fn trace(request: Request, next: Next) -> Response {
-    let caller: Option<&Caller> = request.extensions().get();
+async fn trace(State(door): State<Door>, mut request: Request, next: Next) -> Response {
     // The pattern, not the path: who knows a session's id may use it.
-    let path = request.extensions().get().map_or("unknown", MatchedPath::as_str);
-    let request_id = caller.map_or("", |caller| &caller.request_id);
-    let span = span(request_id, request.method(), path);
-    next.run(request).instrument(span).await
+    let pattern = request.extensions().get::<MatchedPath>().cloned();
+    let path = pattern.as_ref().map_or("unknown", MatchedPath::as_str);
+    let method = request.method().clone();
+    let caller: Option<&mut Caller> = request.extensions_mut().get_mut();
+    let (span, traced) = match caller {
+        None => (span("", &method, path), None),
+        Some(caller) => (span(&caller.request_id, &method, path), spans::begin(&door.gateway, caller, &method, path)),
+    };
+    let response = next.run(request).instrument(span).await;
+    spans::end(traced, &response);
+    response
 }
 
 fn span(request_id: &str, method: &Method, path: &str) -> Span {

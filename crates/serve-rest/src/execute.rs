@@ -2,12 +2,12 @@
 //!
 //! The body is read once into borrowed parts; arguments and result stay raw from end to end.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use answer_json::{CallBody, JsonText, unix_seconds, write_tool_result};
 use axum::extract::{Request, State};
 use axum::response::Response;
-use bytes::Bytes;
-use gateway_core::{Listener, RawJson, ToolCall, ToolReply};
+use gateway_core::{Listener, ToolReply};
 use http::HeaderMap;
 use http::header::ACCEPT;
 use http_server::Caller;
@@ -16,36 +16,44 @@ use crate::answer;
 use crate::body::{parse, read_json};
 use crate::door::Door;
 use crate::events;
-use crate::json_text::JsonText;
 use crate::openapi::{BodyRefusals, CallFailures, Refusals};
 use crate::problem::Problem;
-use crate::time::unix_seconds;
-use crate::tool_result::ToolResult;
-use crate::wire::{ExecuteAnswer, ExecuteBody};
+use crate::requests;
+use crate::wire::{ExecuteAnswer, ExecuteBody, QueuedAnswer};
 
 /// Runs a tool.
 ///
 /// With `Accept: text/event-stream` the answer is a stream of events: `progress` and `log` as the tool sends
-/// them, then one `result` (with this answer as its data) or `error` (with the body of a failure).
+/// them, then one `result` (with this answer as its data) or `error` (with the body of a failure). With
+/// `Prefer: respond-async` the call is queued, and answered later.
 #[utoipa::path(
     post,
     path = "/mcp/execute",
     operation_id = "execute_tool",
     tag = "tools",
-    params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
-    request_body = ExecuteBody<'static>,
+    params(
+        ("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: queue it, and answer later"),
+    ),
+    request_body = ExecuteBody,
     responses(
         (status = 200, description = "the tool ran", content(
             (ExecuteAnswer = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 202, description = "the call is queued; `Location` says where its answer will be", body = QueuedAnswer),
         Refusals, BodyRefusals, CallFailures,
     ),
 )]
 pub(crate) async fn execute(State(door): State<Door>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let streams = wants_events(request.headers());
+    let later = !streams && requests::is_preferred(request.headers());
     let text = read_json(&door, &caller, request, usize::MAX).await?;
-    let (call, timeout) = read_call(&text, door.config().max_timeout_ms)?;
+    let (call, timeout) = parse::<CallBody<'_>>(&text)?.request(&text, door.config().max_timeout_ms)?;
+    if later && let Some(queue) = door.queue() {
+        let context = caller.admit(&door.gateway).await?;
+        return requests::enqueue(queue, &caller, &context, "mcp_tool_call", &text).await;
+    }
     if streams {
         let (listener, notifications) = Listener::channel(door.config().max_waiting_events.max(1));
         let context = caller.admit_for(&door.gateway, timeout, Some(listener)).await?;
@@ -58,61 +66,16 @@ pub(crate) async fn execute(State(door): State<Door>, caller: Caller, request: R
 
 /// Writes [`ExecuteAnswer`].
 pub(crate) fn write(request_id: &str, session_id: Option<&str>, reply: &ToolReply) -> JsonText {
-    let result = ToolResult::of(reply.result.as_str());
-    let texts = result.texts.iter().map(|text| text.len() + 2).sum::<usize>();
-    let mut text = JsonText::with_capacity(512 + (texts + reply.result.as_bytes().len()).min(64 * 1024));
+    let mut text = JsonText::with_capacity(512 + reply.result.as_bytes().len().min(64 * 1024) * 2);
     text.syntax("{\"request_id\":").string(request_id);
     text.syntax(",\"status\":\"completed\",\"timestamp\":").syntax(&unix_seconds(SystemTime::now()));
     if let Some(session_id) = session_id {
         text.syntax(",\"session_id\":").string(session_id);
     }
-    text.syntax(if result.is_error { ",\"result\":{\"success\":false" } else { ",\"result\":{\"success\":true" });
-    text.syntax(",\"server\":").string(&reply.server);
-    let mut uuid = uuid::Uuid::encode_buffer();
-    text.syntax(",\"server_uuid\":\"").syntax(reply.server_uuid.hyphenated().encode_lower(&mut uuid));
-    text.syntax("\",\"tool\":").string(reply.tool.name());
-    text.syntax(",\"content\":\"");
-    for (place, part) in result.texts.iter().enumerate() {
-        if place > 0 {
-            text.syntax("\\n");
-        }
-        // Still escaped as the server wrote it: it goes from one string into another.
-        text.part(reply.result.as_bytes(), part.as_bytes());
-    }
-    text.syntax("\",\"call_tool_result\":").raw(&reply.result).syntax("}}");
+    text.syntax(",\"result\":");
+    write_tool_result(&mut text, reply);
+    text.syntax("}");
     text
-}
-
-fn read_call(text: &Bytes, max_timeout_ms: u64) -> Result<(ToolCall, Option<Duration>), Problem> {
-    let body: ExecuteBody<'_> = parse(text)?;
-    let name = match (body.tool_name, body.name) {
-        (Some(tool_name), Some(name)) if tool_name != name => {
-            return Err(Problem::invalid("tool_name and name are two spellings of one field, and differ"));
-        }
-        (tool_name, name) => tool_name.or(name).filter(|name| !name.is_empty()),
-    };
-    let Some(name) = name else {
-        return Err(Problem::invalid("tool_name is missing or empty"));
-    };
-    let arguments = match (body.args, body.arguments) {
-        (Some(_), Some(_)) => {
-            return Err(Problem::invalid("args and arguments are two spellings of one field; send one of them"));
-        }
-        (Some(raw), None) | (None, Some(raw)) => RawJson::slice_of(text, raw),
-        (None, None) => RawJson::empty_object(),
-    };
-    if !arguments.is_object() {
-        return Err(Problem::of_kind(gateway_core::ErrorKind::InvalidArguments, "args must be an object"));
-    }
-    let timeout = match body.timeout_ms {
-        Some(milliseconds) if !(1..=max_timeout_ms).contains(&milliseconds) => {
-            return Err(Problem::invalid(format!("timeout_ms must be in 1..={max_timeout_ms}")));
-        }
-        timeout => timeout.map(Duration::from_millis),
-    };
-    let mut call = ToolCall::new(name, arguments);
-    call.server = body.server.filter(|server| !server.is_empty());
-    Ok((call, timeout))
 }
 
 /// Whether an event stream is asked for: it is accepted, and preferred to JSON or named before it.
@@ -141,45 +104,10 @@ fn wants_events(headers: &HeaderMap) -> bool {
 mod tests {
     use std::sync::Arc;
 
-    use gateway_core::Tool;
+    use gateway_core::{RawJson, Tool};
     use http::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn reads_calls() {
-        let check = |body: &'static str, expected: Result<(&str, &str), u16>| {
-            let read = read_call(&Bytes::from_static(body.as_bytes()), 1000);
-            let read = read.map(|(call, _)| (call.name, call.arguments.as_str().to_owned()));
-            match (read, expected) {
-                (Ok((name, args)), Ok(expected)) => assert_eq!((name.as_str(), args.as_str()), expected, "{body}"),
-                (Err(problem), Err(status)) => {
-                    assert_eq!(axum::response::IntoResponse::into_response(problem).status(), status, "{body}");
-                }
-                (read, _) => panic!("{body}: {read:?}"),
-            }
-        };
-        check(r#"{"tool_name":"a","args":{"x" : 1.0}}"#, Ok(("a", r#"{"x" : 1.0}"#)));
-        check(r#"{"name":"a","arguments":{}}"#, Ok(("a", "{}")));
-        check(r#"{"tool_name":"a"}"#, Ok(("a", "{}")));
-        check(r#"{"tool_name":"a","args":null,"unknown":[1]}"#, Ok(("a", "{}")));
-        check(r#"{"tool_name":"a\u0062","name":"ab"}"#, Ok(("ab", "{}")));
-        check(r#"{"tool_name":"a","timeout_ms":1000}"#, Ok(("a", "{}")));
-        check(r#"{"tool_name":"a","name":"b"}"#, Err(400));
-        check(r#"{"tool_name":"a","args":{},"arguments":{}}"#, Err(400));
-        check(r#"{"tool_name":"a","args":{},"args":{}}"#, Err(400));
-        check(r#"{"tool_name":"a","args":[]}"#, Err(422));
-        check(r#"{"tool_name":"a","args":"{}"}"#, Err(422));
-        check(r#"{"tool_name":"a","timeout_ms":0}"#, Err(400));
-        check(r#"{"tool_name":"a","timeout_ms":1001}"#, Err(400));
-        check(r#"{"tool_name":"a","timeout_ms":-1}"#, Err(400));
-        check(r#"{"tool_name":""}"#, Err(400));
-        check(r#"{"tool_name":5}"#, Err(400));
-        check("{}", Err(400));
-        check("[]", Err(400));
-        check("", Err(400));
-        check(r#"{"tool_name":"a"} x"#, Err(400));
-    }
 
     #[test]
     fn writes_what_the_type_says() {

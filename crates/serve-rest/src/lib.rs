@@ -7,21 +7,22 @@
 
 mod answer;
 mod body;
+mod chunks;
 mod config;
 mod door;
 mod events;
 mod execute;
 mod health;
-mod json_text;
-mod object;
 mod openapi;
 mod problem;
+mod requests;
 mod search;
 mod servers;
 mod sessions;
+mod spans;
 mod time;
-mod tool_result;
 mod tools;
+mod usage;
 mod wire;
 
 pub use config::{Lookup, RestConfig};

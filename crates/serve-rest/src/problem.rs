@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use answer_json::JsonText;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -10,8 +11,6 @@ use gateway_core::{Error, ErrorKind, RawJson};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, StatusCode};
 use http_server::{CLIENT_CLOSED_REQUEST, Refusal, status_of};
-
-use crate::json_text::JsonText;
 
 /// An answer that says why there is no other.
 ///

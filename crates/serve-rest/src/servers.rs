@@ -40,6 +40,7 @@ pub(crate) async fn list(State(door): State<Door>, caller: Caller) -> Result<Res
             tools: &server.tools,
             state: server.state,
             last_error: server.last_error.as_deref(),
+            stderr_tail: &server.stderr_tail,
             command: program(&server.spec),
             url: address.as_deref(),
             shared: server.spec.shared(),

@@ -9,13 +9,7 @@ pub(crate) fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time.clamp(UNIX_EPOCH, last)).to_string()
 }
 
-/// Unix time in seconds and milliseconds, as a JSON number: `1764000000.123`.
-pub(crate) fn unix_seconds(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    format!("{}.{:03}", since.as_secs(), since.subsec_millis())
-}
-
-/// The same as a float.
+/// Unix time in seconds, as a float.
 pub(crate) fn unix_float(time: SystemTime) -> f64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     // Whole milliseconds are exact in a double for many thousand years.
@@ -31,7 +25,6 @@ mod tests {
     #[test]
     fn writes_times() {
         let time = UNIX_EPOCH + Duration::from_millis(1_764_000_000_007);
-        assert_eq!(unix_seconds(time), "1764000000.007");
         assert_eq!(serde_json::to_string(&unix_float(time)).expect("a number"), "1764000000.007");
         assert_eq!(rfc3339(time), "2025-11-24T16:00:00.007Z");
         assert_eq!(rfc3339(UNIX_EPOCH - Duration::from_secs(1)), "1970-01-01T00:00:00.000Z");

@@ -1,5 +1,6 @@
 //! `GET /mcp/tools`.
 
+use answer_json::{Entries, JsonText};
 use axum::extract::State;
 use axum::response::Response;
 use gateway_core::ToolEntry;
@@ -8,8 +9,6 @@ use memchr::memmem;
 
 use crate::answer;
 use crate::door::Door;
-use crate::json_text::JsonText;
-use crate::object::Entries;
 use crate::openapi::Refusals;
 use crate::problem::Problem;
 use crate::wire::ToolsAnswer;

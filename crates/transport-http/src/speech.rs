@@ -1,7 +1,7 @@
 //! How we speak to a server once the era is chosen: the headers and `_meta` of every message.
 
 use bytes::Bytes;
-use gateway_core::{Era, Listener, RawJson};
+use gateway_core::{Era, Listener, RawJson, TraceContext};
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::Full;
@@ -60,18 +60,22 @@ impl Speech {
         self.era
     }
 
-    /// A request of ours; `listener` is its caller's end.
+    /// A request of ours; `listener` is its caller's end, `trace` its place in a trace.
     pub(crate) fn ask(
         &self,
         id: i64,
         method: &str,
         params: &RawJson,
         listener: Option<&Listener>,
+        trace: Option<&TraceContext>,
     ) -> Request<Full<Bytes>> {
         let mut body = Vec::new();
-        let meta = self.meta.for_request(self.era, id, listener);
+        let meta = self.meta.for_request(self.era, id, listener, trace);
         write_request(&mut body, id, method, params, &meta);
         let mut request = self.say(body);
+        if let Some(trace) = trace {
+            header::insert_trace(request.headers_mut(), trace);
+        }
         if self.era == Era::Modern {
             let headers = request.headers_mut();
             headers.insert(METHOD, encoded(method));

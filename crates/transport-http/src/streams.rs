@@ -84,7 +84,7 @@ async fn listen(
         Err(_) => return End::NotOffered,
     };
     let request: Request<Full<Bytes>> = match (subscription, &ticket) {
-        (Some(params), Some(ticket)) => speech.ask(ticket.id(), "subscriptions/listen", params, None),
+        (Some(params), Some(ticket)) => speech.ask(ticket.id(), "subscriptions/listen", params, None, None),
         _ => speech.listen(resume_after),
     };
     let mut answer = match link.pool.send(request, || ()).await {

@@ -176,7 +176,7 @@ impl Exchange for Opening<'_> {
         let speech = Arc::new(self.speech(revision));
         let ticket = self.link.pending.register(None)?;
         let id = ticket.id();
-        let answer = self.link.pool.send(speech.ask(id, method, &params, None), || ()).await?;
+        let answer = self.link.pool.send(speech.ask(id, method, &params, None, None), || ()).await?;
         if revision.is_none() && matches!(answer.status().as_u16(), 400 | 404 | 405) {
             self.is_refused.store(true, Ordering::Relaxed);
         }

@@ -74,10 +74,10 @@ impl Upstream for HttpUpstream {
     }
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let UpstreamRequest { method, params, param_headers, listener, .. } = request;
+        let UpstreamRequest { method, params, param_headers, listener, trace } = request;
         let mut ticket = self.link.pending.register(listener.clone())?;
         let id = ticket.id();
-        let mut message = self.speech.ask(id, &method, &params, listener.as_ref());
+        let mut message = self.speech.ask(id, &method, &params, listener.as_ref(), trace.as_ref());
         self.speech.add_params(&mut message, &param_headers);
         let mut is_written = false;
         let _under_way = self.link.tasks.token();

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_core::{Error, Result};
+use gateway_core::{Error, Result, TraceContext};
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -16,7 +16,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioTimer;
 use mcp_wire::sse::{Event, Parser};
-use mcp_wire::{HttpTarget, Message, http_refusal, upstream_error};
+use mcp_wire::{HttpTarget, Message, header, http_refusal, upstream_error};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -130,9 +130,12 @@ impl Http {
     ///
     /// # Errors
     /// [`error::unsent`]; or the server refused it.
-    pub(crate) async fn post(&self, endpoint: &Uri, message: Vec<u8>) -> Result<Posted> {
+    pub(crate) async fn post(&self, endpoint: &Uri, message: Vec<u8>, trace: Option<&TraceContext>) -> Result<Posted> {
         let mut request = self.request(Method::POST, endpoint.clone(), message.into());
         request.headers_mut().insert(CONTENT_TYPE, JSON);
+        if let Some(trace) = trace {
+            header::insert_trace(request.headers_mut(), trace);
+        }
         let response = self.client.request(request).await.map_err(error::unsent)?;
         let (status, refusal) = (response.status(), http_refusal("SSE", response.status(), response.headers()));
         // Read also where nobody needs it, so that the connection can serve again.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use gateway_core::{Error, RawJson, Result, UpstreamEvents};
+use gateway_core::{Error, RawJson, Result, TraceContext, UpstreamEvents};
 use http::Uri;
 use mcp_wire::{Id, Message, Meta, Pending, Ticket, cancelled_id, write_answer, write_notification};
 use tokio::sync::{Semaphore, oneshot};
@@ -42,6 +42,20 @@ enum Phase {
     /// An end is told to the events.
     Open,
     Ended,
+}
+
+/// A message on its way to the server.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) message: Vec<u8>,
+    /// Its place in a trace, which the server is told in headers, too.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl From<Vec<u8>> for Outgoing {
+    fn from(message: Vec<u8>) -> Self {
+        Self { message, trace: None }
+    }
 }
 
 impl Link {
@@ -114,12 +128,12 @@ impl Link {
     pub(crate) async fn carry(
         self: Arc<Self>,
         ticket: Ticket,
-        message: Vec<u8>,
+        outgoing: Outgoing,
         mut caller: oneshot::Sender<Result<RawJson>>,
     ) {
         let id = ticket.id();
         let mut answer = Box::pin(ticket.wait());
-        let mut posting = Box::pin(self.post(message));
+        let mut posting = Box::pin(self.post(outgoing));
         // Whether the server has taken it, once that is known.
         let mut is_taken = None;
         let outcome = loop {
@@ -154,8 +168,9 @@ impl Link {
     ///
     /// # Errors
     /// Where it cannot be reached, or refuses it.
-    pub(crate) async fn post(&self, message: Vec<u8>) -> Result<()> {
-        match self.http.post(&self.endpoint, message).await? {
+    pub(crate) async fn post(&self, outgoing: Outgoing) -> Result<()> {
+        let Outgoing { message, trace } = outgoing;
+        match self.http.post(&self.endpoint, message, trace.as_ref()).await? {
             Posted::Taken => Ok(()),
             Posted::SessionLost => {
                 let lost = error::session_lost();
@@ -170,7 +185,7 @@ impl Link {
     /// # Errors
     /// Those of [`post`](Self::post), or the time is over.
     pub(crate) async fn tell(&self, message: Vec<u8>) -> Result<()> {
-        let telling = tokio::time::timeout(ASIDE_TIMEOUT, self.post(message));
+        let telling = tokio::time::timeout(ASIDE_TIMEOUT, self.post(message.into()));
         telling.await.unwrap_or_else(|_| Err(error::not_taken(ASIDE_TIMEOUT)))
     }
 

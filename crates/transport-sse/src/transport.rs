@@ -102,10 +102,10 @@ impl Exchange for Opening<'_> {
         // Never marked as sent: `initialize` must not be cancelled, and may be sent to the next connection.
         let ticket = self.link.pending.register(None)?;
         let meta = self.client.meta(era);
-        let meta = meta.for_request(era, ticket.id(), None);
+        let meta = meta.for_request(era, ticket.id(), None, None);
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), method, &params, &meta);
-        self.link.post(message).await?;
+        self.link.post(message.into()).await?;
         ticket.wait().await
     }
 

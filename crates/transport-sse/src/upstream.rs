@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::DropGuard;
 
 use crate::error;
-use crate::link::Link;
+use crate::link::{Link, Outgoing};
 
 /// A connection to one server.
 pub(crate) struct SseUpstream {
@@ -30,7 +30,7 @@ impl SseUpstream {
         let listening = listen_params(&info).and_then(|params| {
             let ticket = link.pending.register(None).ok()?;
             let mut message = Vec::new();
-            let meta = meta.for_request(info.era, ticket.id(), None);
+            let meta = meta.for_request(info.era, ticket.id(), None, None);
             write_request(&mut message, ticket.id(), "subscriptions/listen", &params, &meta);
             let teller = Arc::clone(&link);
             link.tasks.spawn(async move {
@@ -51,14 +51,14 @@ impl Upstream for SseUpstream {
     }
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let UpstreamRequest { method, params, listener, .. } = request;
+        let UpstreamRequest { method, params, listener, trace, .. } = request;
         let mut ticket = self.link.pending.register(listener.clone())?;
-        let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref());
+        let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref(), trace.as_ref());
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), &method, &params, &meta);
         ticket.mark_sent();
         let (caller, answer) = oneshot::channel();
-        self.link.tasks.spawn(Arc::clone(&self.link).carry(ticket, message, caller));
+        self.link.tasks.spawn(Arc::clone(&self.link).carry(ticket, Outgoing { message, trace }, caller));
         answer.await.unwrap_or_else(|_| Err(error::closed_under_way()))
     }
 

@@ -47,15 +47,15 @@ impl Tail {
         Self { secrets, lines: Mutex::default() }
     }
 
-    /// Reads until the server closes its standard error.
-    pub(crate) async fn read(&self, server: &str, source: impl AsyncRead + Unpin) {
+    /// Reads until the server closes its standard error. Each line that is kept is `told`.
+    pub(crate) async fn read(&self, server: &str, source: impl AsyncRead + Unpin, told: impl Fn(&str)) {
         let mut lines = Lines::new(source, MAX_LINE);
         loop {
             match lines.next().await {
-                Ok(Some(line)) => self.add(server, &line),
+                Ok(Some(line)) => self.add(server, &line, &told),
                 Ok(None) | Err(LineError::Io(_)) => return,
                 Err(LineError::TooLong) => {
-                    self.add(server, lines.beginning());
+                    self.add(server, lines.beginning(), &told);
                     if lines.skip().await.is_err() {
                         return;
                     }
@@ -87,12 +87,13 @@ impl Tail {
         text
     }
 
-    fn add(&self, server: &str, line: &[u8]) {
+    fn add(&self, server: &str, line: &[u8], told: impl Fn(&str)) {
         let line = self.redact(plain(&String::from_utf8_lossy(line)));
         if line.trim().is_empty() {
             return;
         }
         tracing::debug!(target: "upstream", server, "{line}");
+        told(&line);
         let mut lines = self.lock();
         lines.push_back(cut(&line, KEPT_BYTES / 4));
         let mut bytes: usize = lines.iter().map(String::len).sum();
@@ -146,7 +147,7 @@ mod tests {
 
     async fn words(secrets: &[&str], text: &str) -> Option<String> {
         let tail = tail(secrets);
-        tail.read("test", text.as_bytes()).await;
+        tail.read("test", text.as_bytes(), |_| {}).await;
         tail.last_words()
     }
 
@@ -183,7 +184,7 @@ mod tests {
     async fn keeps_little() {
         let tail = tail(&[]);
         let text = format!("{}\n", "y".repeat(900)).repeat(1_000);
-        tail.read("test", text.as_bytes()).await;
+        tail.read("test", text.as_bytes(), |_| {}).await;
         let lines = tail.lock();
         assert!(lines.iter().map(String::len).sum::<usize>() <= KEPT_BYTES);
         assert!(!lines.is_empty());

@@ -111,7 +111,10 @@ impl Start {
         let output = Watched::new(tracker.spawn(reading));
         let errors = Watched::new(tracker.spawn({
             let connection = Arc::clone(&connection);
-            async move { connection.tail.read(&connection.server, errors).await }
+            async move {
+                let told = |line: &str| connection.events.wrote(line);
+                connection.tail.read(&connection.server, errors, told).await;
+            }
         }));
         let input = Watched::new(tracker.spawn({
             let outbox = Arc::clone(&connection.outbox);

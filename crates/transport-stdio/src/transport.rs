@@ -139,7 +139,7 @@ impl Exchange for Line<'_> {
         let era = revision.map_or(Era::Legacy, Revision::era);
         let ticket = self.connection.pending.register(None)?;
         let meta = self.client.meta(era);
-        let meta = meta.for_request(era, ticket.id(), None);
+        let meta = meta.for_request(era, ticket.id(), None, None);
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), method, &params, &meta);
         self.connection.request(ticket, message, Cancelling::Silent).await

@@ -27,7 +27,7 @@ impl StdioUpstream {
     pub(crate) fn new(connection: Arc<Connection>, leash: Leash, info: UpstreamInfo, meta: Meta) -> Self {
         let listening = listen_params(&info).and_then(|params| {
             let ticket = connection.pending.register(None).ok()?;
-            let meta = meta.for_request(info.era, ticket.id(), None);
+            let meta = meta.for_request(info.era, ticket.id(), None, None);
             let mut message = Vec::new();
             write_request(&mut message, ticket.id(), "subscriptions/listen", &params, &meta);
             connection.post(message).ok().map(|()| ticket)
@@ -43,9 +43,9 @@ impl Upstream for StdioUpstream {
     }
 
     async fn request(&self, request: UpstreamRequest) -> Result<RawJson> {
-        let UpstreamRequest { method, params, listener, .. } = request;
+        let UpstreamRequest { method, params, listener, trace, .. } = request;
         let ticket = self.connection.pending.register(listener.clone())?;
-        let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref());
+        let meta = self.meta.for_request(self.info.era, ticket.id(), listener.as_ref(), trace.as_ref());
         let mut message = Vec::new();
         write_request(&mut message, ticket.id(), &method, &params, &meta);
         self.connection.request(ticket, message, Cancelling::Told).await

@@ -25,8 +25,8 @@ const PROGRAMS: [(&str, &str, &str); 4] = [
 /// The official conformance suite.
 const SUITE: &str = "@modelcontextprotocol/conformance";
 
-/// The official client, which tests load as a library.
-const CLIENT: &str = "@modelcontextprotocol/client";
+/// What tests load as libraries: the official client, and what drives a browser.
+const LIBRARIES: [&str; 2] = ["@modelcontextprotocol/client", "playwright-core"];
 
 /// A Node that is new enough, and npm.
 pub struct Interpreter {
@@ -44,7 +44,7 @@ pub fn pinned(pins: &Path) -> Result<Vec<String>, String> {
     PROGRAMS
         .iter()
         .map(|(program, package, _)| (*program, *package))
-        .chain([(CLIENT, CLIENT)])
+        .chain(LIBRARIES.map(|library| (library, library)))
         .map(|(shown, package)| Some(format!("{shown} {}", version(package)?)))
         .collect::<Option<_>>()
         .ok_or_else(|| format!("{} does not pin every package", path.display()))
@@ -145,6 +145,6 @@ mod tests {
     fn every_package_is_pinned() {
         let pins = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers");
         let pinned = pinned(&pins).unwrap();
-        assert!(pinned[0].starts_with("mcp-server-everything 20") && pinned.len() == 5, "{pinned:?}");
+        assert!(pinned[0].starts_with("mcp-server-everything 20") && pinned.len() == 6, "{pinned:?}");
     }
 }

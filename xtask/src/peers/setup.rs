@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{node, python};
+use super::{browser, node, python};
 use crate::workspace::Workspace;
 
 /// Written last, so that an installation that broke off is begun anew.
@@ -42,6 +42,7 @@ pub fn set_up(workspace: &Workspace) -> Result<Peers, String> {
     };
     node::install(&node, &pins, &folder)?;
     python::install(&python, &pins, &folder)?;
+    browser::install(&folder)?;
     write(&folder.join(STAMP), &stamp(&pins, &folder)?)?;
     Ok(peers)
 }

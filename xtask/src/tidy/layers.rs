@@ -11,7 +11,7 @@ pub enum Layer {
     Wire,
     /// Transports, routers, stores, queues, authenticators, wrappers.
     Leaf,
-    /// `http-server`: what the doors on HTTP stand on.
+    /// `http-server` and `answer-json`: what doors stand on.
     Server,
     /// The doors.
     Door,
@@ -40,7 +40,7 @@ pub fn layer_of(folder: &Path, name: &str) -> Option<Layer> {
         ("xtask", _) => Some(Layer::Xtask),
         ("crates", "gateway-core") => Some(Layer::Core),
         ("crates", "mcp-wire") => Some(Layer::Wire),
-        ("crates", "http-server") => Some(Layer::Server),
+        ("crates", "http-server" | "answer-json") => Some(Layer::Server),
         ("crates", "gateway-app") => Some(Layer::App),
         ("crates", "gateway-client") => Some(Layer::Client),
         ("crates", "gateway-testkit") => Some(Layer::Testkit),
@@ -82,7 +82,9 @@ pub fn forbids(from: (Layer, &str), to: (Layer, &str)) -> Option<&'static str> {
         (Layer::Leaf | Layer::Door, Layer::Wire) if !speaks_mcp => {
             Some("only transports, serve-mcp and serve-relay speak MCP's wire")
         }
-        (Layer::Server, to) if to != Layer::Core => Some("the HTTP server knows the engine, and no door or protocol"),
+        (Layer::Server, to) if to != Layer::Core => {
+            Some("what doors stand on knows the engine, and no door or protocol")
+        }
         (Layer::Leaf, Layer::Leaf) => Some("a leaf never sees another leaf"),
         (Layer::Door, Layer::Door) => Some("a door never calls a door"),
         (Layer::Door, Layer::Leaf) => Some("a door sees the engine; gateway-app chooses the leaves"),
@@ -114,6 +116,12 @@ mod tests {
             ("serve-rest", "gateway-core", true),
             ("http-server", "gateway-core", true),
             ("serve-rest", "http-server", true),
+            ("serve-rest", "answer-json", true),
+            ("serve-queue", "answer-json", true),
+            ("serve-queue", "queue-memory", false),
+            ("answer-json", "gateway-core", true),
+            ("answer-json", "http-server", false),
+            ("queue-memory", "answer-json", false),
             ("serve-mcp", "http-server", true),
             ("serve-mcp", "mcp-wire", true),
             ("serve-relay", "http-server", true),

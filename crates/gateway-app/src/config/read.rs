@@ -9,6 +9,7 @@ use gateway_layers::{BreakerConfig, ConcurrencyConfig, MetricsConfig, RetryConfi
 use http_server::{BodyLimits, HttpServerConfig};
 use serve_mcp::{Binding, Expose, McpConfig};
 use serve_rest::RestConfig;
+use serve_ui::{ChangeServers, UiConfig};
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
@@ -36,6 +37,13 @@ const COMMAND_SERVERS: [(&str, CommandServers); 3] = [
 /// When tools are prefixed, as the configuration writes it.
 const PREFIXES: [(&str, Prefix); 3] =
     [("always", Prefix::Always), ("on-collision", Prefix::OnCollision), ("never", Prefix::Never)];
+
+/// Who may change servers with the dashboard, as the configuration writes it.
+const CHANGERS: [(&str, ChangeServers); 3] = [
+    ("always", ChangeServers::Always),
+    ("authenticated", ChangeServers::Authenticated),
+    ("never", ChangeServers::Never),
+];
 
 /// What MCP clients see, as the configuration writes it.
 const EXPOSURES: [(&str, Expose); 2] = [("search", Expose::Search), ("all", Expose::All)];
@@ -70,6 +78,12 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
     let redis = redis(reader);
     let storage = storage(reader, redis.as_ref(), data_dir.as_ref());
     let queue = queue(reader, redis.as_ref());
+    let ui = UiConfig {
+        change_servers: reader.choice("ui.change_servers", &CHANGERS, ChangeServers::default()),
+        server_limits: servers.limits.clone(),
+        keep_alive_ms: rest.event_keep_alive_ms,
+        ..UiConfig::default()
+    };
     Settings {
         address,
         second_address,
@@ -98,6 +112,7 @@ pub(super) fn settings(reader: &mut Reader<'_>, program: &Program) -> Settings {
             retention_days: reader.number("usage.retention_days", 1..=3_660, 30),
         },
         dashboard: reader.flag("ui.enabled", true),
+        ui,
     }
 }
 

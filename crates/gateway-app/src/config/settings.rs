@@ -11,6 +11,7 @@ use http_server::HttpServerConfig;
 use serve_mcp::McpConfig;
 use serve_relay::RelayConfig;
 use serve_rest::RestConfig;
+use serve_ui::UiConfig;
 use transport_http::HttpConfig;
 use transport_stdio::StdioConfig;
 
@@ -67,6 +68,8 @@ pub struct Settings {
     pub usage: UsageSettings,
     /// Whether the dashboard is served at `/ui`.
     pub dashboard: bool,
+    /// The dashboard.
+    pub ui: UiConfig,
 }
 
 /// What is counted of use.

@@ -13,5 +13,6 @@ pub mod reasoning;
 pub mod request;
 pub mod router;
 pub mod session_store;
+pub mod tracer;
 pub mod transport;
 pub mod usage;

@@ -98,6 +98,10 @@ pub trait UpstreamEvents: Debug + Send + Sync + 'static {
 
     /// The connection ended without [`Upstream::close`]. Called once at most.
     fn closed(&self, reason: Error);
+
+    /// The server wrote a line to its standard error, where the transport reads that; also during the handshake
+    /// and after its end. Without line ends, control characters and the values of the spec's variables: people read it.
+    fn wrote(&self, _line: &str) {}
 }
 
 /// Which half of MCP's history a server speaks.

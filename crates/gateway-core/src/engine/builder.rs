@@ -17,7 +17,7 @@ use super::seeds::Seeds;
 use super::sessions::Sessions;
 use crate::{
     Auth, Error, ErrorKind, Feedback, Gateway, Invoke, KnownTool, Layer, RawJson, Result, Router, ServerSpec,
-    SessionStore, Transport,
+    SessionStore, Tracer, Transport,
 };
 
 /// How often expired sessions are looked for.
@@ -100,6 +100,7 @@ pub struct GatewayBuilder {
     auth: Arc<dyn Auth>,
     feedbacks: Vec<Arc<dyn Feedback>>,
     known_tools: Vec<KnownTool>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl GatewayBuilder {
@@ -115,6 +116,7 @@ impl GatewayBuilder {
             auth,
             feedbacks: Vec::new(),
             known_tools: Vec::new(),
+            tracer: None,
         }
     }
 
@@ -163,6 +165,14 @@ impl GatewayBuilder {
         self
     }
 
+    /// With spans for distributed traces: of the doors' requests, of calls and of searches. Without, what callers say of
+    /// their traces is passed on to servers, and nothing else happens.
+    #[must_use]
+    pub fn with_tracer(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
+    }
+
     /// Starts the gateway: learns from the store what callers have made of the default session, then connects its
     /// servers in the background. Must be called in a tokio runtime.
     ///
@@ -190,6 +200,7 @@ impl GatewayBuilder {
             auth: self.auth,
             pipeline,
             recent: (!self.feedbacks.is_empty()).then(|| RecentSearches::new(self.feedbacks)),
+            tracer: self.tracer,
             tasks: TaskTracker::new(),
         });
         engine.tasks.spawn(reap(Arc::downgrade(&engine), engine.sessions.fleet.stop.clone()));

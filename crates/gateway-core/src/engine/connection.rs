@@ -229,4 +229,10 @@ impl UpstreamEvents for Ears {
     fn closed(&self, reason: Error) {
         self.signals.lose(reason);
     }
+
+    fn wrote(&self, line: &str) {
+        if let Some(server) = self.server.upgrade() {
+            server.last_lines.push(line);
+        }
+    }
 }

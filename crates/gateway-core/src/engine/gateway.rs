@@ -15,10 +15,12 @@ use super::fleet::Fleet;
 use super::recent::RecentSearches;
 use super::session::{Session, View, describe};
 use super::sessions::Sessions;
+use super::spans;
 use crate::{
-    AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind, FoundTool,
-    Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply, SearchRequest,
-    ServerSelector, ServerSpec, ServerStatus, SessionStatus, ToolCall, ToolEntry, ToolRef, ToolReply, ToolSearch,
+    ActiveSpan, AddReport, Admission, Auth, Call, CommandServers, Context, DoorRecords, EngineConfig, Error, ErrorKind,
+    FoundTool, Health, Invoke, NewSession, Principal, Query, RawJson, RemoveReport, Result, Router, SearchReply,
+    SearchRequest, ServerSelector, ServerSpec, ServerStatus, SessionStatus, SpanStart, ToolCall, ToolEntry, ToolRef,
+    ToolReply, ToolSearch, TraceContext, Tracer,
 };
 
 /// Most matches that a search may ask for.
@@ -43,6 +45,8 @@ pub(super) struct Engine {
     pub(super) pipeline: Arc<dyn Invoke>,
     /// Only where somebody learns from use.
     pub(super) recent: Option<RecentSearches>,
+    /// Only where traces are sent somewhere.
+    pub(super) tracer: Option<Arc<dyn Tracer>>,
     /// Changes under way, the reaper, and what follows the store.
     pub(super) tasks: TaskTracker,
 }
@@ -97,12 +101,28 @@ impl Gateway {
         view.catalogue.entry(found)
     }
 
+    /// Begins a span beneath `parent`, for a door's request; `None` where nothing is traced. What is done for the request
+    /// belongs beneath it: its context goes into the [`Admission`].
+    pub fn begin_span(&self, parent: Option<&TraceContext>, start: impl FnOnce() -> SpanStart) -> Option<ActiveSpan> {
+        let tracer = self.engine.tracer.as_ref()?;
+        Some(ActiveSpan::new(tracer.begin(start(), parent)))
+    }
+
     /// Finds tools by a description. Asks no upstream.
     ///
     /// # Errors
     /// `InvalidRequest` for an empty query or a limit or score out of range; `NotFound` for an unknown
     /// server in the filter; those of the router.
     pub async fn search(&self, context: &Context, request: SearchRequest) -> Result<SearchReply> {
+        let span = self.begin_span(context.trace(), || spans::of_search(context, &request));
+        let found = self.find(context, request).await;
+        if let Some(span) = span {
+            spans::end_search(span, &found);
+        }
+        found
+    }
+
+    async fn find(&self, context: &Context, request: SearchRequest) -> Result<SearchReply> {
         check_search(&request)?;
         let view = self.view(context);
         wake_unlisted(&view);
@@ -304,7 +324,12 @@ impl Gateway {
 
     /// Runs a call through the layers.
     pub(super) async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
-        self.engine.pipeline.invoke(context, call).await
+        let Engine { pipeline, tracer, .. } = &*self.engine;
+        match tracer {
+            None => pipeline.invoke(context, call).await,
+            // In a box, so that calls without a span carry no room for one.
+            Some(tracer) => Box::pin(spans::traced_call(&**tracer, &**pipeline, context, call)).await,
+        }
     }
 
     pub(super) fn fleet(&self) -> &Fleet {

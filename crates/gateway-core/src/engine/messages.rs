@@ -139,6 +139,8 @@ pub struct ServerStatus {
     pub state: ServerState,
     /// Why it last failed.
     pub last_error: Option<String>,
+    /// The last lines that it wrote to its standard error, in this process, the oldest first; at most 4 KiB.
+    pub stderr_tail: Vec<String>,
     /// Its tools' names.
     pub tools: Vec<String>,
     /// Declarations that were no tools.

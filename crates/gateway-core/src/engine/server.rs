@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::fleet::Fleet;
+use super::last_lines::LastLines;
 use super::session_events::Audience;
 use super::subscription::Watches;
 use super::supervisor;
@@ -82,6 +83,7 @@ pub struct Server {
     offer: ArcSwap<ServerOffer>,
     status: watch::Sender<Status>,
     pub(super) watches: Watches,
+    pub(super) last_lines: LastLines,
     /// Those who hear what it says of its own accord.
     audiences: Mutex<Vec<Weak<Audience>>>,
     log_level: Mutex<Option<LogLevel>>,
@@ -138,6 +140,7 @@ impl Server {
             offer: ArcSwap::new(fleet.known_offer(&spec).unwrap_or_default()),
             status: watch::Sender::new(status),
             watches: Watches::default(),
+            last_lines: LastLines::default(),
             audiences: Mutex::default(),
             log_level: Mutex::default(),
             life: Mutex::new(Life { era, ..Life::default() }),
@@ -180,6 +183,12 @@ impl Server {
         current.or_else(|| self.life().era).unwrap_or(Era::Legacy)
     }
 
+    /// The protocol revision in use, where it is connected.
+    pub(crate) fn protocol_version(&self) -> Option<String> {
+        let connection = self.connection.load();
+        connection.as_ref().map(|connection| connection.upstream().info().protocol_version.clone())
+    }
+
     /// Whether its tools were ever read, by this connection or another one to the same spec. Those that it had before
     /// this process began do not count: it may have others by now.
     pub(crate) fn is_listed(&self) -> bool {
@@ -212,6 +221,7 @@ impl Server {
             spec: Arc::clone(&self.spec),
             state: status.state,
             last_error: status.last_error.map(|error| error.to_string()),
+            stderr_tail: self.last_lines.to_vec(),
             tools: tools.tools().iter().map(|tool| tool.name().to_owned()).collect(),
             rejected: tools.rejected().to_vec(),
             warnings: tools.warnings().to_vec(),

@@ -346,6 +346,7 @@ pub(super) fn describe_resting(spec: Arc<ServerSpec>, tools: Option<&ServerTools
         state: ServerState::at_rest(&spec),
         spec,
         last_error: None,
+        stderr_tail: Vec::new(),
         tools: tools.into_iter().flat_map(ServerTools::tools).map(|tool| tool.name().to_owned()).collect(),
         rejected: tools.map_or_else(Vec::new, |tools| tools.rejected().to_vec()),
         warnings: tools.map_or_else(Vec::new, |tools| tools.warnings().to_vec()),

@@ -3,6 +3,7 @@
 mod error;
 mod log_level;
 pub mod mcp_servers;
+mod nesting;
 mod offer;
 mod param_headers;
 mod raw_json;
@@ -13,6 +14,7 @@ mod trace;
 
 pub use error::{Error, ErrorKind, Result, Retry};
 pub use log_level::LogLevel;
+pub use nesting::nests_deeper;
 pub use offer::{Declaration, OfferKind, ServerOffer};
 pub use param_headers::ParamHeader;
 pub use raw_json::RawJson;

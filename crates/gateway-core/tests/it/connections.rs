@@ -17,6 +17,19 @@ async fn a_lost_connection_comes_back_by_itself() {
     assert_eq!(gateway.tools(&context).len(), 1, "its tools stay known");
 }
 
+#[tokio::test]
+async fn what_a_server_wrote_outlives_its_connection() {
+    let server = FakeServer::new().with_tool("echo", "", Answer::echo());
+    let gateway = gateway(&[("a", &server)]).await;
+    let context = context(&gateway, None).await;
+    assert_eq!(gateway.servers(&context)[0].stderr_tail, Vec::<String>::new());
+    server.events()[0].wrote("cannot open the file");
+    server.kill();
+    eventually("it is connected again", || server.connects() == 2).await;
+    server.events()[0].wrote("here I am again");
+    assert_eq!(gateway.servers(&context)[0].stderr_tail, ["cannot open the file", "here I am again"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn failures_back_off_and_end() {
     let server = FakeServer::new()

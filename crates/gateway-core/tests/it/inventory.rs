@@ -29,7 +29,8 @@ async fn known_tools_are_listed_and_found_before_their_server_is_there() {
     let never = FakeServer::new().with_failed_connects(&[None; 99]);
     let transport = FakeTransport::new().with_server("never", &never);
     let seeds = vec![known("never", "mend"), known("nobody", "lost"), known("never", "weld")];
-    let gateway = builder(transport).with_servers(vec![spec("never")]).with_known_tools(seeds).start().await.expect("starts");
+    let gateway =
+        builder(transport).with_servers(vec![spec("never")]).with_known_tools(seeds).start().await.expect("starts");
     assert_eq!(names(&gateway).await, ["never__mend", "never__weld"]);
     let own = context(&gateway, None).await;
     let raw = gateway.tools(&own)[0].tool.raw().as_str().to_owned();

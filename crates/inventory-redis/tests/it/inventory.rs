@@ -111,7 +111,8 @@ async fn what_one_gateway_publishes_another_one_begins_with() {
     let known = place.inventory().load().await.expect("Redis is there");
     let never = FakeServer::new().with_failed_connects(&[None; 9]);
     let transport = FakeTransport::new().with_server("shop", &never);
-    let second = builder(transport).with_servers(vec![spec("shop")]).with_known_tools(known).start().expect("starts");
+    let second =
+        builder(transport).with_servers(vec![spec("shop")]).with_known_tools(known).start().await.expect("starts");
     let own = context(&second, None).await;
     let listed = second.tools(&own);
     assert_eq!(listed.len(), 2);

@@ -1,6 +1,7 @@
--- KEYS: processing, record, common list of responses.
+-- KEYS: processing, record, common list of responses, dead.
 -- ARGV: prefix of claims, id, token, reply list, response, result, status, timestamp, how long the record is kept (ms; 0: there is
---       to be none), how long reply lists live (ms), length of the common list.
+--       to be none), how long reply lists live (ms), length of the common list, the dead letter
+--       (empty: it is none).
 -- Answers: what, and remarks.
 local processing, record = KEYS[1], KEYS[2]
 local id, response = ARGV[2], ARGV[5]
@@ -10,6 +11,10 @@ local replies = { common = KEYS[3], ttl = tonumber(ARGV[10]), max_common = tonum
 if not held(processing, claim, id, ARGV[3]) then
     return { 'lost' }
 end
+if ARGV[12] ~= '' and failed(redis.pcall('LLEN', KEYS[4])) then
+    return redis.error_reply('WRONGTYPE the key ' .. KEYS[4] .. ' is not a list')
+end
+allow_writes(claim)
 local answer = { 'done' }
 if deliver(ARGV[4], response, replies) then
     answer[#answer + 1] = 'fell back'
@@ -34,6 +39,9 @@ if tonumber(ARGV[9]) > 0 then
             redis.call('PEXPIRE', record, ARGV[9])
         end
     end
+end
+if ARGV[12] ~= '' then
+    redis.call('LPUSH', KEYS[4], ARGV[12])
 end
 redis.call('ZREM', processing, id)
 redis.call('DEL', claim)

@@ -13,6 +13,9 @@ local lease_end = string.format('%.0f', now + lease)
 -- Released claims have an end of 0 and never have to wait.
 local ended = ARGV[5] == '1' and string.format('%.0f', now) or '0'
 
+-- Also where nothing is to do: a replica would say for ever that nothing is.
+allow_writes(prefix .. token)
+
 local answer, bytes = { -1 }, 0
 local function room()
     return #answer - 1 < wanted and bytes < budget
@@ -40,7 +43,7 @@ local taken = 0
 for index = 3, #KEYS do
     local list = KEYS[index]
     while room() do
-        local payload = redis.pcall('RPOP', list)
+        local payload = redis.pcall('LINDEX', list, -1)
         if failed(payload) then
             -- What has been claimed is handed out; the next claim tells of the error.
             if #answer > 1 then
@@ -53,15 +56,27 @@ for index = 3, #KEYS do
         end
         taken = taken + 1
         local id = token .. '-' .. taken
+        -- The job leaves its list when it is safe elsewhere: a user who may not write there does not lose it.
         if #payload > largest then
             local key = ARGV[8] .. id
-            redis.call('SET', key, payload)
             redis.call('LPUSH', dead, cjson.encode({
                 reason = 'the job is larger than ' .. largest .. ' bytes', at = ARGV[9], payload_key = key, payload_bytes = #payload,
             }))
+            local kept = redis.pcall('SET', key, payload)
+            if failed(kept) then
+                redis.call('LPOP', dead)
+                return redis.error_reply(kept.err)
+            end
+            redis.call('LTRIM', list, 0, -2)
         else
             redis.call('HSET', prefix .. id, 'token', token, 'list', list, 'deliveries', 1, 'payload', payload)
             redis.call('ZADD', processing, lease_end, id)
+            local left = redis.pcall('LTRIM', list, 0, -2)
+            if failed(left) then
+                redis.call('ZREM', processing, id)
+                redis.call('DEL', prefix .. id)
+                return redis.error_reply(left.err)
+            end
             answer[#answer + 1] = { id, '1', list, payload }
             bytes = bytes + #payload
         end

@@ -17,6 +17,10 @@ if waiting >= tonumber(ARGV[2]) then
     return 'full'
 end
 redis.call('LPUSH', KEYS[2], ARGV[1])
-redis.call('HSET', KEYS[1], 'status', 'queued', 'request', ARGV[1])
+local noted = redis.pcall('HSET', KEYS[1], 'status', 'queued', 'request', ARGV[1])
+if failed(noted) then
+    redis.call('LPOP', KEYS[2])
+    return noted
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 'pushed'

@@ -40,6 +40,10 @@ pub(crate) struct ListedServer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub last_error: Option<&'a str>,
+    /// The last lines that it wrote to its standard error, the oldest first; at most 4 KiB.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    #[schema(required = false)]
+    pub stderr_tail: &'a [String],
     /// The program, where it is one that the gateway starts. Never its arguments or variables.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]

@@ -1,13 +1,15 @@
 //! Tools: finding, listing, running.
 
 use gateway_core::RawJson;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+#[cfg(test)]
+use serde::Deserialize;
+use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// A search for tools.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read by `answer_json`; the type is for OpenAPI")]
 pub(crate) struct SearchBody {
     /// What is wanted, in plain words; not empty.
     #[schema(required = true, nullable = false)]
@@ -41,35 +43,38 @@ pub(crate) struct SearchAnswer<'a> {
     /// How long ranking took, in milliseconds.
     pub took_ms: f64,
     /// The tools, best first. Empty where nothing is relevant.
-    pub result: Vec<FoundTool<'a>>,
+    #[schema(value_type = Vec<FoundTool>)]
+    pub result: Vec<answer_json::Found<'a>>,
 }
 
 /// One tool that a search found.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct FoundTool<'a> {
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "written by `answer_json`; the type is for OpenAPI")]
+pub(crate) struct FoundTool {
     /// The name of its server.
-    pub mcp_server: &'a str,
+    pub mcp_server: String,
     /// The identity of its server.
     pub mcp_server_uuid: Uuid,
     /// Its name at its server.
-    pub tool_name: &'a str,
+    pub tool_name: String,
     /// Its name across servers.
-    pub qualified_name: &'a str,
+    pub qualified_name: String,
     /// What it does.
-    pub description: &'a str,
+    pub description: String,
     /// The JSON Schema of its arguments.
     #[schema(value_type = Object)]
-    pub input_schema: &'a RawJson,
+    pub input_schema: RawJson,
     /// How well it fits.
     #[schema(minimum = 0, maximum = 1)]
     pub match_score: f32,
     /// Why, in one line.
-    pub reasoning: &'a str,
+    pub reasoning: String,
 }
 
 /// A call of a tool.
-#[derive(Debug, Deserialize, ToSchema)]
-pub(crate) struct ExecuteBody<'a> {
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "read by `answer_json`; the type is for OpenAPI")]
+pub(crate) struct ExecuteBody {
     /// The tool: plain where only one server offers the name, or qualified with its server.
     #[schema(nullable = false)]
     pub tool_name: Option<String>,
@@ -77,13 +82,11 @@ pub(crate) struct ExecuteBody<'a> {
     #[schema(nullable = false)]
     pub name: Option<String>,
     /// The tool's arguments. `{}` when absent.
-    #[serde(borrow)]
     #[schema(value_type = Object, required = false, nullable = false)]
-    pub args: Option<&'a RawValue>,
+    pub args: Option<RawJson>,
     /// Another spelling of `args`.
-    #[serde(borrow)]
     #[schema(value_type = Object, required = false, nullable = false)]
-    pub arguments: Option<&'a RawValue>,
+    pub arguments: Option<RawJson>,
     /// The server, by name or UUID.
     #[schema(nullable = false)]
     pub server: Option<String>,

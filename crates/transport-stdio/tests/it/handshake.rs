@@ -121,8 +121,13 @@ async fn environment_and_folder_are_as_told() {
 async fn last_words_are_told_without_secrets() {
     let check = async |flags: &[&str], kind: ErrorKind, expected: &[&str]| {
         let env = BTreeMap::from([("TOKEN".to_owned(), Secret::new("hush-hush"))]);
-        let error = refusal(&transport(), Command { env, ..odd(flags) }).await;
+        let heard = Arc::<Heard>::default();
+        let connect = connecting(Command { env, ..odd(flags) }, &heard);
+        let error = within(transport().connect(connect)).await.expect_err("it does not connect");
         assert_eq!(error.kind(), kind, "{error:?}");
+        // Who looks after the server reads them line by line.
+        let wrote = heard.wrote.lock().expect("no panic").join("\n");
+        assert!(wrote.contains("***") && !wrote.contains("hush"), "{wrote}");
         for part in expected {
             assert!(error.message().contains(part), "{error}");
         }

@@ -24,6 +24,7 @@ pub const SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/server.p
 pub struct Heard {
     pub notified: Mutex<Vec<String>>,
     pub closed: Mutex<Vec<Error>>,
+    pub wrote: Mutex<Vec<String>>,
 }
 
 #[async_trait]
@@ -43,6 +44,10 @@ impl UpstreamEvents for Heard {
 
     fn closed(&self, reason: Error) {
         self.closed.lock().expect("no panic").push(reason);
+    }
+
+    fn wrote(&self, line: &str) {
+        self.wrote.lock().expect("no panic").push(line.to_owned());
     }
 }
 

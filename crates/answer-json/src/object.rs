@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 
 /// An object's keys, unescaped, with their raw values.
 #[derive(Debug, Default)]
-pub(crate) struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+pub struct Entries<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
 
 impl<'a> Entries<'a> {
     /// Reads an object; `None` where the text is another value.
-    pub(crate) fn of(text: &'a str) -> Option<Self> {
+    pub fn of(text: &'a str) -> Option<Self> {
         serde_json::from_str(text).ok()
     }
 
     /// The value of a key; of a repeated one the last, as most parsers have it.
-    pub(crate) fn last(&self, key: &str) -> Option<&'a str> {
+    pub fn last(&self, key: &str) -> Option<&'a str> {
         self.0.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value.get())
     }
 }

@@ -1,0 +1,9 @@
+//! The door over a queue in memory and fake servers.
+
+mod answers;
+mod deaths;
+mod harness;
+mod outages;
+mod refusals;
+mod stopping;
+mod traces;
