@@ -80,7 +80,7 @@ impl NatsQueueConfig {
             lease_ms: 30_000,
             max_depth: 0,
             max_bytes: 8 << 20,
-            timeout_ms: 10_000,
+            timeout_ms: 5_000,
             responses_ms: 3_600_000,
             keep_ms: 24 * 3_600_000,
             replicas: 1,

@@ -186,7 +186,8 @@ impl Link {
             num_replicas: checked.replicas,
             allow_rollup: true,
             deny_delete: true,
-            allow_direct: true,
+            // Asked directly, a replica may not know yet what was just written, and nobody answers where there is no stream.
+            allow_direct: false,
             ..Config::default()
         };
         make(layout).await?;

@@ -24,12 +24,14 @@ use crate::records::{Envelope, Kept};
 
 /// The longest request id.
 const LONGEST_ID: usize = 128;
+/// How many jobs one claim takes at most, whatever is asked for: their leases run from the first.
+const MOST_AT_ONCE: usize = 256;
 /// How long one pull waits at the server: one that is lost with its connection is asked again after that.
 const LONGEST_PULL: Duration = Duration::from_secs(2);
 /// What headers take of a message's largest size.
 pub(crate) const ROOM_FOR_HEADERS: usize = 4096;
 /// The header of a job that says where its answer goes.
-const REPLY_TO: &str = "Reply-To";
+pub(crate) const REPLY_TO: &str = "Reply-To";
 
 /// Jobs, answers and records of requests on NATS JetStream. It connects when it is first used, and again
 /// whenever the connection is lost.
@@ -92,6 +94,7 @@ impl Queue for NatsQueue {
         if max == 0 {
             return Ok(Vec::new());
         }
+        let max = max.min(MOST_AT_ONCE);
         let until = Instant::now() + wait;
         loop {
             let claims = self.in_time("take jobs", async |link| self.take_waiting(&link, max).await).await?;
@@ -137,7 +140,7 @@ impl Queue for NatsQueue {
             let Some(kept) = link.records.load(request_id).await? else { return Ok(None) };
             let request = link.records.envelope(request_id, Envelope::Request).await?;
             let response = match kept.record.is_answered() {
-                true => link.records.envelope(request_id, Envelope::Response).await?,
+                true => link.records.envelope(request_id, Envelope::Response(kept.record.claim())).await?,
                 false => None,
             };
             Ok(Some(RequestRecord { request, state: kept.record.state(), response }))

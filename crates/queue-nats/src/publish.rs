@@ -34,6 +34,12 @@ impl Link {
         confirming.await.map(drop).map_err(unavailable("publish"))
     }
 
+    /// The same without any header, for what leaves no room for one.
+    pub(crate) async fn store_bare(&self, subject: &str, payload: Bytes) -> Result<()> {
+        let publishing = self.jetstream.publish(subject.to_owned(), payload).await.map_err(unavailable("publish"))?;
+        publishing.await.map(drop).map_err(unavailable("publish"))
+    }
+
     /// Publishes to whoever listens on a subject. The server says at once where nobody does.
     ///
     /// There are no confirms for that. But a connection keeps its order: what the server has answered afterwards, it has

@@ -112,6 +112,11 @@ impl Record {
         self.delivery == 0 || (self.sequence, self.delivery) == (claim.sequence, claim.delivery)
     }
 
+    /// The claim that has it.
+    pub(crate) fn claim(&self) -> Delivery {
+        Delivery { sequence: self.sequence, delivery: self.delivery }
+    }
+
     /// Whether it has been answered.
     pub(crate) fn is_answered(&self) -> bool {
         matches!(self.stage, Stage::Completed | Stage::Failed)

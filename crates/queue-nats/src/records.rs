@@ -8,7 +8,7 @@ use gateway_core::Result;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::unavailable;
-use crate::record::Record;
+use crate::record::{Delivery, Record};
 
 /// Finds records by the ids of their requests.
 pub(crate) struct Records {
@@ -26,7 +26,8 @@ pub(crate) struct Kept {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Envelope {
     Request,
-    Response,
+    /// The answer of one claim: only the one whose claim the record names counts.
+    Response(Delivery),
 }
 
 impl Records {
@@ -72,17 +73,22 @@ impl Records {
 
 impl Envelope {
     fn key(self, request_id: &str) -> String {
-        let suffix = match self {
-            Self::Request => ".request",
-            Self::Response => ".response",
-        };
-        key(request_id) + suffix
+        let key = key(request_id);
+        match self {
+            Self::Request => format!("{key}.request"),
+            Self::Response(Delivery { sequence, delivery }) => format!("{key}.response.{sequence}-{delivery}"),
+        }
     }
 }
 
 /// A key of the broker's alphabet, whatever the request's id is made of.
 fn key(request_id: &str) -> String {
-    Sha256::digest(request_id).iter().fold(String::new(), |mut key, byte| {
+    hex(request_id.as_bytes())
+}
+
+/// What bytes are known by.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold(String::new(), |mut key, byte| {
         // Writing to a string cannot fail.
         let _ = write!(key, "{byte:02x}");
         key

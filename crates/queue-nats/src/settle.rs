@@ -4,17 +4,20 @@ use async_nats::jetstream::AckKind;
 use bytes::Bytes;
 use gateway_core::{Claim, JobAnswer, Result, Settlement};
 use serde_json::json;
+use tracing::warn;
 
 use crate::error::{lost, unavailable};
-use crate::held::Held;
+use crate::held::{CORRELATION_ID, Held};
 use crate::link::Link;
-use crate::nats_queue::{NatsQueue, ROOM_FOR_HEADERS};
+use crate::nats_queue::{NatsQueue, REPLY_TO, ROOM_FOR_HEADERS};
 use crate::publish::headers;
 use crate::record::Stage;
-use crate::records::{Envelope, Kept};
+use crate::records::{Envelope, Kept, hex};
 
-/// The longest reason that a dead letter carries.
-const LONGEST_REASON: usize = 1000;
+/// The longest reason that a dead letter carries, in characters.
+const LONGEST_REASON: usize = 500;
+/// The longest header that one keeps.
+const LONGEST_HEADER: usize = 255;
 
 impl NatsQueue {
     pub(crate) async fn end(&self, link: &Link, claim: &Claim, settlement: Settlement) -> Result<()> {
@@ -58,8 +61,9 @@ impl NatsQueue {
             if !record.pushed {
                 link.records.keep_envelope(request_id, Envelope::Request, claim.payload.clone()).await?;
             }
-            // Read only once the record says that it is answered.
-            link.records.keep_envelope(request_id, Envelope::Response, response.clone()).await?;
+            // Read only once the record says that this claim has answered it.
+            let envelope = Envelope::Response(held.delivery);
+            link.records.keep_envelope(request_id, envelope, response.clone()).await?;
             record.stage = if completed { Stage::Completed } else { Stage::Failed };
             record.sequence = held.delivery.sequence;
             record.delivery = held.delivery.delivery;
@@ -87,10 +91,7 @@ impl NatsQueue {
             self.holdings.remove(&claim.id);
             return Err(lost());
         }
-        let reason: String = reason.chars().take(LONGEST_REASON).collect();
-        let headers = headers([("Reason", &reason), ("Correlation-Id", &held.correlation_id(""))]);
-        let id = format!("dead-{}", held.delivery.sequence);
-        link.store(&self.names.dead, &id, headers, claim.payload.clone()).await?;
+        self.lay_aside(link, claim, held, reason).await?;
         if let Some(answer) = answer {
             return self.answer(link, claim, held, answer).await;
         }
@@ -98,6 +99,23 @@ impl NatsQueue {
             link.records.forget(request_id).await?;
         }
         self.finish(claim, held, AckKind::Ack).await
+    }
+
+    /// Publishes a dead letter: unchanged, with the reason, and what its answer was to be found by.
+    async fn lay_aside(&self, link: &Link, claim: &Claim, held: &Held, reason: &str) -> Result<()> {
+        if claim.payload.len() + ROOM_FOR_HEADERS > link.client.max_payload() {
+            warn!(reason, "a dead letter is so large that its reason has no room: it stands here only");
+            return link.store_bare(&self.names.dead, claim.payload.clone()).await;
+        }
+        let reason: String = reason.chars().take(LONGEST_REASON).collect();
+        let mut headers = headers([("Reason", reason.as_str())]);
+        for name in [CORRELATION_ID, REPLY_TO] {
+            if let Some(value) = held.headers.get(name).filter(|value| value.as_str().len() <= LONGEST_HEADER) {
+                headers.insert(name, value.clone());
+            }
+        }
+        let id = format!("dead-{}-{}", held.delivery.sequence, hex(&claim.payload));
+        link.store(&self.names.dead, &id, headers, claim.payload.clone()).await
     }
 
     /// Gives a job back that nothing has been done for.

@@ -10,7 +10,7 @@ use crate::held::Held;
 use crate::link::Link;
 use crate::nats_queue::NatsQueue;
 use crate::publish::{Heard, headers};
-use crate::record::{Added, Finding, Reader, Record};
+use crate::record::{Added, Delivery, Finding, Reader, Record};
 use crate::records::{Envelope, Kept};
 
 impl NatsQueue {
@@ -67,7 +67,7 @@ impl NatsQueue {
                         // By a gateway that died before it could send.
                         self.send(link, id, Kept { record, revision }).await?;
                     } else if !reached {
-                        self.send_to(link, id, held.delivery.sequence, &reader).await?;
+                        self.send_to(link, id, record.claim(), &reader).await?;
                     }
                     return self.end_double(claim, &held).await;
                 }
@@ -93,7 +93,7 @@ impl NatsQueue {
     pub(crate) async fn send(&self, link: &Link, request_id: &str, kept: Kept) -> Result<()> {
         let Kept { mut record, revision } = kept;
         for reader in record.answer_to.iter().chain(&record.others) {
-            self.send_to(link, request_id, record.sequence, reader).await?;
+            self.send_to(link, request_id, record.claim(), reader).await?;
         }
         record.sent = true;
         // Where the record has changed, a double has come in between, and finds that the answer is there.
@@ -114,8 +114,8 @@ impl NatsQueue {
     }
 
     /// Sends the answer that is kept. Where nobody listens on a subject, it goes to the common one.
-    async fn send_to(&self, link: &Link, request_id: &str, sequence: u64, reader: &Reader) -> Result<()> {
-        let response = link.records.envelope(request_id, Envelope::Response).await?.unwrap_or_default();
+    async fn send_to(&self, link: &Link, request_id: &str, answered: Delivery, reader: &Reader) -> Result<()> {
+        let response = link.records.envelope(request_id, Envelope::Response(answered)).await?.unwrap_or_default();
         let headers = headers([
             ("Content-Type", "application/json"),
             ("Request-Id", request_id),
@@ -127,7 +127,7 @@ impl NatsQueue {
             }
             warn!("nobody listens where a job's reply_to says: its answer goes to the common subject");
         }
-        let id = format!("answer-{sequence}-{request_id}");
+        let id = format!("answer-{}-{request_id}", answered.sequence);
         link.store(&self.names.responses, &id, headers, response).await
     }
 }

@@ -29,6 +29,9 @@ pub struct RabbitQueueConfig {
     pub max_depth: u64,
     /// The largest job that a push takes, in bytes.
     pub max_bytes: usize,
+    /// The largest answer that is published, in bytes; in the place of a larger one goes an error that says so. No more than the
+    /// broker's own `max_message_size`, which is 16 MB since RabbitMQ 4.
+    pub max_answer_bytes: usize,
     /// How long one step may take before the broker counts as unreachable, in milliseconds.
     pub timeout_ms: u64,
     /// How long an answer is kept, in milliseconds; an hour at least for users.
@@ -46,6 +49,7 @@ impl RabbitQueueConfig {
             lease_ms: 30_000,
             max_depth: 0,
             max_bytes: 8 << 20,
+            max_answer_bytes: 15 << 20,
             timeout_ms: 10_000,
             keep_ms: 3_600_000,
         }
@@ -59,6 +63,7 @@ pub(crate) struct Checked {
     pub lease: Duration,
     pub max_depth: u64,
     pub max_bytes: usize,
+    pub max_answer_bytes: usize,
     pub timeout: Duration,
     pub keep: Duration,
 }
@@ -96,6 +101,7 @@ impl RabbitQueueConfig {
             lease: Duration::from_millis(self.lease_ms),
             max_depth: self.max_depth,
             max_bytes: self.max_bytes,
+            max_answer_bytes: self.max_answer_bytes,
             timeout: Duration::from_millis(self.timeout_ms),
             keep: Duration::from_millis(self.keep_ms),
         })

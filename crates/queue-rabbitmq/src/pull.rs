@@ -19,11 +19,15 @@ use crate::held::{Held, give_back};
 use crate::link::Link;
 use crate::rabbit_queue::Core;
 
+/// How many jobs one claim takes at most, whatever is asked for.
+const MOST_AT_ONCE: usize = 256;
+
 type Answer = oneshot::Sender<Result<Vec<Claim>>>;
 
 impl Core {
     /// Takes up to `max` messages for whoever waits at the other end of `answer`, and gives them back where nobody does.
     pub(crate) async fn pull(&self, max: usize, wait: Duration, mut answer: Answer) {
+        let max = max.min(MOST_AT_ONCE);
         let until = Instant::now() + wait;
         let result = match self.take(max, until, &mut answer).await {
             Ok(deliveries) => Ok(self.hold(deliveries).await),

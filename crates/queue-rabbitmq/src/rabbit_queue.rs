@@ -47,6 +47,7 @@ pub(crate) struct Core {
     pub timeout: Duration,
     max_depth: u64,
     max_bytes: usize,
+    pub max_answer_bytes: usize,
 }
 
 impl RabbitQueue {
@@ -68,6 +69,7 @@ impl RabbitQueue {
                 timeout: checked.timeout,
                 max_depth: checked.max_depth,
                 max_bytes: checked.max_bytes,
+                max_answer_bytes: checked.max_answer_bytes,
             }),
             tasks: TaskTracker::new(),
             tending: OnceCell::new(),

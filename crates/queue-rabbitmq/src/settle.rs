@@ -1,7 +1,9 @@
 //! Ending a claim.
 
+use bytes::Bytes;
 use gateway_core::{Claim, JobAnswer, Result, Settlement};
 use lapin::options::BasicAckOptions;
+use serde_json::json;
 
 use crate::error::lost;
 use crate::held::Busy;
@@ -41,6 +43,7 @@ impl Core {
     /// Keeps an answer, unless another claim has the request by now.
     async fn keep(&self, busy: &Busy<'_>, claim: &Claim, answer: &JobAnswer) -> Result<Option<Kept>> {
         let request_id = &answer.request.request_id;
+        let (completed, response) = fitting(answer, self.max_answer_bytes);
         loop {
             let kept = self.records.load(request_id).await?;
             let revision = kept.as_ref().map(|kept| kept.revision);
@@ -52,12 +55,12 @@ impl Core {
                 // This very claim has kept it before, and was cut off then.
                 return Ok(Some(Kept { record, revision }));
             }
-            record.head.stage = if answer.completed { Stage::Completed } else { Stage::Failed };
+            record.head.stage = if completed { Stage::Completed } else { Stage::Failed };
             record.head.token = Some(claim.id.clone());
             record.head.answer_to = Some(self.reader(&busy.held, &answer.request));
             record.head.pushed = true;
             record.request.get_or_insert_with(|| claim.payload.clone());
-            record.response = Some(answer.response.clone());
+            record.response = Some(response.clone());
             if let Some(kept) = self.records.put(request_id, record, revision).await? {
                 return Ok(Some(kept));
             }
@@ -117,4 +120,19 @@ impl Core {
         let link = self.linker.link().await?;
         self.linker.in_time("acknowledge a job", &link, acker.ack(BasicAckOptions::default())).await.map(drop)
     }
+}
+
+/// The answer, or what is said in its place where it is larger than a message may be: the broker would close the channel, and the
+/// job would be done again and again.
+fn fitting(answer: &JobAnswer, most: usize) -> (bool, Bytes) {
+    if answer.response.len() <= most {
+        return (answer.completed, answer.response.clone());
+    }
+    let timestamp: serde_json::Value = serde_json::from_str(&answer.timestamp).unwrap_or_default();
+    let error = format!("the answer has {} bytes, more than the {most} that the queue takes", answer.response.len());
+    let response = json!({
+        "request_id": answer.request.request_id, "status": "error", "timestamp": timestamp,
+        "result": null, "error": error, "kind": "too_large",
+    });
+    (false, response.to_string().into())
 }

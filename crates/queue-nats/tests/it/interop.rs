@@ -2,7 +2,7 @@
 
 use async_nats::HeaderMap;
 use futures_util::StreamExt as _;
-use gateway_core::{Begun, ErrorKind, Job, Queue as _, QueueDepth, RequestState};
+use gateway_core::{Begun, ErrorKind, Job, Queue as _, QueueDepth, RequestState, Settlement};
 
 use crate::broker::{Broker, SOON, answered, claim_one, job, request, request_to};
 
@@ -157,6 +157,31 @@ async fn a_double_whose_first_message_is_gone_inherits_the_work() {
         queue.settle(&second, answered(request("a"), "new")).await.expect("settled");
         let answers = broker.answers().await;
         assert_eq!(answers.iter().map(|answer| answer.payload.as_ref()).collect::<Vec<_>>(), [b"new"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn dead_letters_of_any_size_keep_their_bytes() {
+    Broker::with(|broker| async move {
+        let queue = broker.queue();
+        queue.depth().await.expect("streams");
+        let most = broker.client.max_payload();
+        let mut headers = HeaderMap::new();
+        headers.insert("Reply-To", "somewhere");
+        headers.insert("Nats-Something", "of the server's");
+        for (size, headers) in [(9, headers), (most, HeaderMap::new())] {
+            broker.produce(vec![b'{'; size], headers).await;
+            let claim = claim_one(&queue).await;
+            let dead = Settlement::Dead { reason: format!("no JSON:\n{}", "é".repeat(5000)), answer: None };
+            queue.settle(&claim, dead).await.expect("laid aside");
+        }
+        let letters = broker.messages("dead", 0).await;
+        assert_eq!(letters.iter().map(|letter| letter.payload.len()).collect::<Vec<_>>(), [9, most]);
+        let header = |name: &str| letters[0].headers.get(name).map(|value| value.as_str().to_owned());
+        assert!(header("Reason").expect("a reason").starts_with("no JSON: éé"));
+        assert_eq!((header("Reply-To").as_deref(), header("Nats-Something")), (Some("somewhere"), None));
+        assert_eq!(queue.depth().await.expect("depth"), QueueDepth { waiting: 0, claimed: 0, dead: 2 });
     })
     .await;
 }

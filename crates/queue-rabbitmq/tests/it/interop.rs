@@ -191,6 +191,28 @@ async fn queues_that_are_deleted_are_declared_again() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_large_is_an_error_that_says_so() {
+    Broker::with(|broker| async move {
+        let mut config = broker.config();
+        config.max_answer_bytes = 100;
+        let queue = broker.queue_by(config);
+        for (id, size, kind) in [("a", 100, None), ("b", 101, Some("too_large"))] {
+            queue.push(job(id)).await.expect("pushed");
+            let claim = claim_one(&queue).await;
+            queue.begin(&claim, &request(id)).await.expect("begun");
+            let text = format!("\"{}\"", "x".repeat(size - 2));
+            queue.settle(&claim, answered(request(id), &text)).await.expect("settled");
+            let answer = broker.next("responses").await;
+            let answer: serde_json::Value = serde_json::from_slice(&answer.data).expect("JSON");
+            assert_eq!(answer["kind"].as_str(), kind);
+            let state = queue.request(id).await.expect("asked").expect("a record").state;
+            assert_eq!(state, if kind.is_some() { RequestState::Failed } else { RequestState::Completed });
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_told_without_it() {
     Broker::with(|broker| async move {
         broker.declare("requests").await;
