@@ -62,7 +62,8 @@ fn look(width: u32, scheme: &str, key: Option<&str>) {
 
 /// Servers that are well, one that never is, and many tools.
 fn place() -> Place {
-    let crashing = json!({ "command": "sh", "args": ["-c", "echo 'cannot read <img src=x onerror=alert(1)>' >&2; exit 3"] });
+    let crashing =
+        json!({ "command": "sh", "args": ["-c", "echo 'cannot read <img src=x onerror=alert(1)>' >&2; exit 3"] });
     let servers: [(&str, Value); 4] = [
         ("reference", stdio(&["--era", "both", "--stderr", "warming up"])),
         ("conformance", stdio(&["--conformance", "--era", "both"])),
