@@ -11,6 +11,7 @@ mod eval_routing;
 mod peers;
 mod process;
 mod service;
+mod services;
 mod suite;
 mod tidy;
 mod torture;

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 use crate::conformance;
 use crate::peers::{self, Peers};
 use crate::process::{output, run as run_command, watch};
+use crate::services::Services;
 use crate::workspace::Workspace;
 
 /// How many tests ended how.
@@ -31,6 +32,7 @@ struct Outcome {
 /// Sets up the peers, builds, runs the tests, sums up. `arguments` choose tests and replace `--workspace`.
 pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String> {
     let peers = peers::set_up(workspace)?;
+    let services = Services::set_up(&workspace.services())?;
     let mut build = workspace.cargo();
     build.args(["build", "--workspace", "--bins"]);
     if arguments.is_empty() {
@@ -43,7 +45,9 @@ pub fn run(workspace: &Workspace, arguments: &[&str]) -> Result<ExitCode, String
         outcomes.push(run_doc_tests(workspace, &peers)?);
         outcomes.extend(run_conformance(workspace, &peers)?);
     }
-    Ok(summarise(&outcomes, &peers, arguments))
+    let code = summarise(&outcomes, &peers, &services, arguments);
+    services.stop()?;
+    Ok(code)
 }
 
 fn run_tests(workspace: &Workspace, peers: &Peers, arguments: &[&str]) -> Result<Outcome, String> {
@@ -118,7 +122,7 @@ fn number_before(text: &str, word: &str) -> u64 {
     counts.filter(|(_, rest)| rest.trim() == word).find_map(|(number, _)| number.parse().ok()).unwrap_or_default()
 }
 
-fn summarise(outcomes: &[Outcome], peers: &Peers, arguments: &[&str]) -> ExitCode {
+fn summarise(outcomes: &[Outcome], peers: &Peers, services: &Services, arguments: &[&str]) -> ExitCode {
     println!("\n── summary ──");
     let mut total = Count::default();
     let mut good = true;
@@ -135,6 +139,7 @@ fn summarise(outcomes: &[Outcome], peers: &Peers, arguments: &[&str]) -> ExitCod
         total.skipped += skipped;
     }
     println!("peers: {} ({})", peers.pinned.join(", "), peers.folder.display());
+    println!("services: {}", services.told.join(", "));
     if arguments.is_empty() {
         if total.skipped > 0 {
             println!("tests were skipped, and a skipped test is a failed one");

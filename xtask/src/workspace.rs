@@ -46,6 +46,11 @@ impl Workspace {
         self.target.join("debug")
     }
 
+    /// Where services of the tests' own keep what they keep.
+    pub fn services(&self) -> PathBuf {
+        self.target.join("services")
+    }
+
     /// The gateway, with the settings that it is started with and no others.
     pub fn gateway(&self) -> Command {
         let mut command = Command::new(self.programs().join("gateway-http"));

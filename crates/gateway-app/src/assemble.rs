@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Gateway, GatewayBuilder, Inventory, Layer, Queue, Result, ServerSpec};
+use gateway_core::{Gateway, GatewayBuilder, Inventory, Layer, Queue, Result, ServerSpec, Tracer};
 use gateway_layers::{
     BreakerLayer, ConcurrencyLayer, DeadlineLayer, GaugeReading, MetricsHandle, MetricsLayer, RetryLayer,
 };
@@ -39,7 +39,11 @@ pub(crate) struct Assembly {
 }
 
 /// Puts the gateway of `settings` together and starts it. Must be called in a tokio runtime.
-pub(crate) async fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> Result<Assembly> {
+pub(crate) async fn assemble(
+    settings: &Settings,
+    servers: Vec<ServerSpec>,
+    tracer: Option<Arc<dyn Tracer>>,
+) -> Result<Assembly> {
     let Stores { sessions, usage } = Stores::open(settings).await?;
     let (counting_calls, metrics) = MetricsLayer::new(&settings.resilience.metrics);
     let stdio = Arc::new(StdioTransport::new(settings.stdio.clone()));
@@ -75,6 +79,7 @@ pub(crate) async fn assemble(settings: &Settings, servers: Vec<ServerSpec>) -> R
     ];
     let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
     let queue = queue::open(settings, &sessions)?;
+    let builder = tracer.into_iter().fold(builder, GatewayBuilder::with_tracer);
     let gateway = learning.listen(builder).start().await?;
     metrics.watch(&gateway);
     let runtime = tokio::runtime::Handle::current();

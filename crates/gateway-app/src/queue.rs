@@ -8,6 +8,8 @@ use std::time::Duration;
 use gateway_core::{Credentials, Error, ErrorKind, Gateway, Queue, QueueDepth, Result, SessionStore};
 use gateway_layers::{GaugeReading, MetricsHandle};
 use queue_memory::{MemoryQueue, MemoryQueueConfig};
+use queue_nats::{NatsQueue, NatsQueueConfig};
+use queue_rabbitmq::{RabbitQueue, RabbitQueueConfig};
 use queue_redis::{RedisQueue, RedisQueueConfig};
 use serve_queue::{QueueDoor, QueueDoorConfig, QueueDoorStats};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -34,8 +36,25 @@ pub(crate) fn open(settings: &Settings, records: &Arc<dyn SessionStore>) -> Resu
             ..MemoryQueueConfig::default()
         })) as Arc<dyn Queue>),
         Broker::Redis => redis(settings).map(|queue| Arc::new(queue) as Arc<dyn Queue>),
-        Broker::RabbitMq(_) => Err(Error::new(ErrorKind::Internal, "RabbitMQ is not there yet")),
-        Broker::Nats(_) => Err(Error::new(ErrorKind::Internal, "NATS is not there yet")),
+        Broker::RabbitMq(url) => RabbitQueue::new(
+            RabbitQueueConfig {
+                lease_ms: millis(queue.lease),
+                max_depth: queue.max_waiting as u64,
+                max_bytes: queue.max_job_bytes,
+                keep_ms: millis(queue.record_ttl),
+                ..RabbitQueueConfig::new(url.clone())
+            },
+            Arc::clone(records),
+        )
+        .map(|queue| Arc::new(queue) as Arc<dyn Queue>),
+        Broker::Nats(url) => NatsQueue::new(NatsQueueConfig {
+            lease_ms: millis(queue.lease),
+            max_depth: queue.max_waiting as u64,
+            max_bytes: queue.max_job_bytes,
+            keep_ms: millis(queue.record_ttl),
+            ..NatsQueueConfig::new(url.clone())
+        })
+        .map(|queue| Arc::new(queue) as Arc<dyn Queue>),
     };
     opened.map(Some).map_err(|error| {
         let message = format!("open the queue: {}", error.message());

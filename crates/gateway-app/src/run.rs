@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gateway_core::{Credentials, Gateway, Result, publish_inventory};
 use gateway_layers::METRICS_CONTENT_TYPE;
+use gateway_telemetry::Telemetry;
 use http_server::HttpServer;
 use serve_mcp::{McpDoor, StdioClient};
 use serve_rest::{Metrics, RestDoor};
@@ -29,6 +30,9 @@ pub(crate) const ENDED_AT_ONCE: i32 = 130;
 
 /// How long child processes may take to end after their connections have been closed. They need far less.
 const LAST_CHILDREN: Duration = Duration::from_secs(10);
+
+/// How long the last traces may take to be sent.
+const LAST_TRACES: Duration = Duration::from_secs(5);
 
 /// Runs the gateway until SIGTERM or SIGINT, and stops it in order: no new connections, calls under way have the
 /// grace period, then upstream connections and child processes end. A second signal ends the process at once.
@@ -62,7 +66,10 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         Doors::Stdio => None,
         Doors::RestAndMcp | Doors::Mcp => Some(Listeners::open(settings).await?),
     };
-    let assembly = assemble(settings, loaded.with_demo(loaded.list.servers.clone())).await?;
+    // In a runtime, which is why it has only been checked so far.
+    let telemetry = Telemetry::from_env(|name| loaded.settings.rest.variables.get(name))?;
+    let tracer = telemetry.as_ref().map(Telemetry::tracer);
+    let assembly = assemble(settings, loaded.with_demo(loaded.list.servers.clone()), tracer).await?;
     report(&loaded);
     let Assembly { gateway, stdio, learning, counting, .. } = &assembly;
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
@@ -107,6 +114,9 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
         // Calls that were still under way have taught something, too.
         learning.save().await;
         counting.save().await;
+        if let Some(telemetry) = telemetry {
+            telemetry.shutdown(LAST_TRACES).await;
+        }
         if timeout(LAST_CHILDREN, stdio.drained()).await.is_err() {
             tracing::warn!("some child processes have not ended yet; they get SIGKILL with the gateway");
         }
@@ -132,7 +142,13 @@ fn http_server(settings: &Settings, doors: Doors, assembly: &Assembly, mcp: &Mcp
     }
     let metrics = metrics.clone();
     let metrics = Metrics::new(METRICS_CONTENT_TYPE, move || metrics.render());
-    let rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+    let mut rest = RestDoor::new(gateway.clone(), settings.rest.clone(), metrics);
+    if let Some(usage) = counting.reports() {
+        rest = rest.with_usage(usage);
+    }
+    if let Some(queue) = queue {
+        rest = rest.with_queue(Arc::clone(queue));
+    }
     let server = HttpServer::new(settings.server.clone(), Arc::new(rest)).with_door(Arc::new(mcp.clone()));
     if !settings.dashboard {
         return server;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gateway_core::{Error, ErrorKind, Result, SessionStore, UsageStore};
 use session_store_memory::MemoryStore;
 use session_store_postgres::{PostgresConfig, PostgresStore};
+use session_store_redis::{RedisStore, RedisStoreConfig};
 use session_store_sealed::{SealedStore, SealingKeys};
 use session_store_sqlite::{SqliteConfig, SqliteStore};
 
@@ -56,7 +57,13 @@ impl Stores {
                 tracing::info!(schema, "sessions and usage are kept in PostgreSQL");
                 Self::sealed(store, keys(storage)?).await
             }
-            StoragePlace::Redis => Ok(Self { sessions: Arc::new(MemoryStore::new()), usage: None }),
+            StoragePlace::Redis => {
+                let redis = settings.redis.as_ref();
+                let redis = redis.ok_or_else(|| Error::new(ErrorKind::Internal, "no Redis is named"))?;
+                let store = Arc::new(RedisStore::new(RedisStoreConfig::new(redis.url.clone()))?);
+                tracing::info!("sessions and usage are kept in Redis");
+                Self::sealed(store, keys(storage)?).await
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -13,10 +13,13 @@ use uuid::Uuid;
 
 use crate::error::refusal;
 use crate::{
-    AddServersReply, CallEvents, CreatedSession, Error, Health, NewSession, RemoveServerReply, Result, SearchReply,
-    SearchRequest, ServerList, Session, SessionList, ToolCall, ToolList, ToolReply,
+    AddServersReply, CallEvents, CreatedSession, Error, Health, NewSession, QueuedRequest, RemoveServerReply, Result,
+    SearchReply, SearchRequest, ServerList, Session, SessionList, StoredRequest, ToolCall, ToolList, ToolReply, Usage,
+    UsageRequest,
 };
 
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_SESSION_ID: HeaderName = HeaderName::from_static("x-session-id");
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -108,9 +111,34 @@ impl GatewayClient {
     /// Any of [`Error`], for what is refused before the call begins.
     pub async fn execute_stream(&self, call: &ToolCall) -> Result<CallEvents> {
         let body = write(call)?;
-        let request = self.request(Method::POST, &["mcp", "execute"]);
+        let request = self.asking(Method::POST, &["mcp", "execute"]);
         let request = request.header(ACCEPT, "text/event-stream").header(CONTENT_TYPE, "application/json").body(body);
         Ok(CallEvents::new(accepted(request.send().await?).await?))
+    }
+
+    /// Queues a search under an id of the caller's choice, which may have the characters `A-Z a-z 0-9 - _ . :`. A second attempt
+    /// with the same id is the same request. [`request`](Self::request) has the answer.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; [`Error::Unexpected`] where the gateway has no queue and answered at once.
+    pub async fn search_later(&self, request_id: &str, request: &SearchRequest) -> Result<QueuedRequest> {
+        self.post_later(request_id, &["mcp", "search"], request).await
+    }
+
+    /// Queues a call in the same way.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; [`Error::Unexpected`] where the gateway has no queue and answered at once.
+    pub async fn execute_later(&self, request_id: &str, call: &ToolCall) -> Result<QueuedRequest> {
+        self.post_later(request_id, &["mcp", "execute"], call).await
+    }
+
+    /// A request that was queued, and its answer once there is one.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; `not_found` where it is not known, or no longer.
+    pub async fn request(&self, request_id: &str) -> Result<StoredRequest> {
+        self.get(&["mcp", "requests", request_id]).await
     }
 
     /// The tools of all servers.
@@ -194,7 +222,7 @@ impl GatewayClient {
     /// # Errors
     /// Any of [`Error`].
     pub async fn delete_session(&self, session_id: &str) -> Result<()> {
-        let response = self.request(Method::DELETE, &["sessions", session_id]).send().await?;
+        let response = self.asking(Method::DELETE, &["sessions", session_id]).send().await?;
         accepted(response).await.map(drop)
     }
 
@@ -211,7 +239,7 @@ impl GatewayClient {
     /// # Errors
     /// Any of [`Error`].
     pub async fn ready(&self) -> Result<()> {
-        accepted(self.request(Method::GET, &["readyz"]).send().await?).await.map(drop)
+        accepted(self.asking(Method::GET, &["readyz"]).send().await?).await.map(drop)
     }
 
     /// Whether the gateway's process answers; an error where it does not.
@@ -219,7 +247,7 @@ impl GatewayClient {
     /// # Errors
     /// Any of [`Error`].
     pub async fn live(&self) -> Result<()> {
-        accepted(self.request(Method::GET, &["livez"]).send().await?).await.map(drop)
+        accepted(self.asking(Method::GET, &["livez"]).send().await?).await.map(drop)
     }
 
     /// The gateway's metrics in Prometheus' text format.
@@ -227,8 +255,21 @@ impl GatewayClient {
     /// # Errors
     /// Any of [`Error`].
     pub async fn metrics(&self) -> Result<String> {
-        let response = accepted(self.request(Method::GET, &["metrics"]).send().await?).await?;
+        let response = accepted(self.asking(Method::GET, &["metrics"]).send().await?).await?;
         Ok(response.text().await?)
+    }
+
+    /// What was used: tools, failures, latencies, searches.
+    ///
+    /// # Errors
+    /// Any of [`Error`]; 404 where the gateway does not count.
+    pub async fn usage(&self, request: &UsageRequest) -> Result<Usage> {
+        let mut url = self.url(&["usage"]);
+        // Without anything to ask there is no question mark.
+        for (name, value) in request.query() {
+            url.query_pairs_mut().append_pair(name, &value);
+        }
+        read(self.http.get(url).headers(self.headers.clone()).send().await?).await
     }
 
     /// The gateway's description in OpenAPI 3.1.
@@ -239,19 +280,35 @@ impl GatewayClient {
         self.get(&["openapi.json"]).await
     }
 
-    fn request(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+    async fn post_later<B: Serialize + ?Sized>(&self, id: &str, path: &[&str], body: &B) -> Result<QueuedRequest> {
+        let id = HeaderValue::try_from(id)
+            .map_err(|_| Error::Invalid("the request id has characters that a header cannot carry".to_owned()))?;
+        let request = self.asking(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        let request = request.header(PREFER, "respond-async").header(X_REQUEST_ID, id);
+        let response = accepted(request.body(write(body)?).send().await?).await?;
+        if response.status() != StatusCode::ACCEPTED {
+            return Err(Error::Unexpected("the gateway has no queue: it answered at once".to_owned()));
+        }
+        read(response).await
+    }
+
+    fn asking(&self, method: Method, path: &[&str]) -> reqwest::RequestBuilder {
+        self.http.request(method, self.url(path)).headers(self.headers.clone())
+    }
+
+    fn url(&self, path: &[&str]) -> Url {
         let mut url = self.base.clone();
         // Segments are escaped, so that no id can lead to another path.
         url.path_segments_mut().expect("`new` has checked that the URL has a path").extend(path);
-        self.http.request(method, url).headers(self.headers.clone())
+        url
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T> {
-        read(self.request(Method::GET, path).send().await?).await
+        read(self.asking(Method::GET, path).send().await?).await
     }
 
     async fn post<B: Serialize + ?Sized, T: DeserializeOwned>(&self, path: &[&str], body: &B) -> Result<T> {
-        let request = self.request(Method::POST, path).header(CONTENT_TYPE, "application/json");
+        let request = self.asking(Method::POST, path).header(CONTENT_TYPE, "application/json");
         read(request.body(write(body)?).send().await?).await
     }
 }

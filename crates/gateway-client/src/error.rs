@@ -28,7 +28,7 @@ pub enum Error {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The HTTP status. For a failure at the end of an event stream 0, since the stream began well.
+    /// The HTTP status. For a failure at the end of an event stream, or of a request that was queued, 0: it began well.
     pub status: u16,
     /// What kind of failure it is, for programs: `not_found`.
     pub kind: String,

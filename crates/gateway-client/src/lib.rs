@@ -21,16 +21,22 @@ mod client;
 mod error;
 mod event_stream;
 mod health;
+mod later;
 mod servers;
 mod sessions;
 mod tools;
+mod usage;
 
 pub use client::GatewayClient;
 pub use error::{Error, Problem, Result};
 pub use event_stream::{CallEvent, CallEvents};
 pub use health::{Health, HealthStatus, ServerHealth};
+pub use later::{QueuedRequest, RequestStatus, StoredRequest};
 pub use servers::{
     AddServersReply, AddedServer, FailedServer, RejectedTool, RemoveServerReply, ServerEntry, ServerList, ServerState,
 };
 pub use sessions::{CreatedSession, NewSession, Session, SessionConnection, SessionEntry, SessionList};
 pub use tools::{FoundTool, SearchReply, SearchRequest, ToolCall, ToolEntry, ToolList, ToolReply, ToolResult};
+pub use usage::{
+    Latency, SearchLed, SearchUsage, UnmatchedQuery, Usage, UsageCounts, UsageGroup, UsagePoint, UsageRequest, UsageRow,
+};

@@ -227,7 +227,7 @@ mod tests {
         Part { minute, period }
     }
 
-    fn calls(slots: Vec<(u64, Slot)>) -> Vec<(u64, u64)> {
+    fn calls(slots: &[(u64, Slot)]) -> Vec<(u64, u64)> {
         slots.iter().map(|(unit, slot)| (*unit, slot.period().total.calls)).collect()
     }
 
@@ -240,15 +240,15 @@ mod tests {
         ledger.tidy(670);
         assert!(ledger.minutes.values().all(|slot| matches!(slot, Slot::Packed(_))));
         ledger.add(&part(601, 1));
-        assert_eq!(calls(ledger.minutes(601..663)), [(601, 3), (661, 2), (662, 2)]);
-        assert_eq!(calls(ledger.hours(0..100)), [(10, 5), (11, 4)]);
+        assert_eq!(calls(&ledger.minutes(601..663)), [(601, 3), (661, 2), (662, 2)]);
+        assert_eq!(calls(&ledger.hours(0..100)), [(10, 5), (11, 4)]);
         // Minutes go first, then hours.
         ledger.tidy(601 + 186);
-        assert_eq!(calls(ledger.minutes(0..10_000)), [(661, 2), (662, 2)]);
+        assert_eq!(calls(&ledger.minutes(0..10_000)), [(661, 2), (662, 2)]);
         ledger.tidy((10 + 720) * 60);
-        assert_eq!(calls(ledger.hours(0..10_000)), [(10, 5), (11, 4)]);
+        assert_eq!(calls(&ledger.hours(0..10_000)), [(10, 5), (11, 4)]);
         ledger.tidy((11 + 720) * 60);
-        assert_eq!(calls(ledger.hours(0..10_000)), [(11, 4)]);
+        assert_eq!(calls(&ledger.hours(0..10_000)), [(11, 4)]);
     }
 
     #[test]
@@ -257,8 +257,8 @@ mod tests {
         ledger.add(&part(10_000_000, 1));
         ledger.add(&part(600, 1));
         ledger.tidy(600);
-        assert_eq!(calls(ledger.hours(0..u64::MAX)), [(10, 1)]);
-        assert_eq!(calls(ledger.minutes(0..u64::MAX)), [(600, 1)]);
+        assert_eq!(calls(&ledger.hours(0..u64::MAX)), [(10, 1)]);
+        assert_eq!(calls(&ledger.minutes(0..u64::MAX)), [(600, 1)]);
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
         }
         // The newest are there.
         assert!(ledger.bytes() > config.max_bytes / 2, "{} bytes", ledger.bytes());
-        assert_eq!(calls(ledger.minutes(590..600)).len(), 10);
-        assert_eq!(calls(ledger.hours(8..10)), [(8, 1800), (9, 1800)]);
+        assert_eq!(calls(&ledger.minutes(590..600)).len(), 10);
+        assert_eq!(calls(&ledger.hours(8..10)), [(8, 1800), (9, 1800)]);
     }
 
     #[test]

@@ -133,13 +133,20 @@ impl Rows {
     /// Calls `work` with the tally of `key`, or with that of [`OTHER`] where there are `most` already.
     fn with(&mut self, key: &str, most: usize, work: impl FnOnce(&mut Tally)) {
         let key = beginning(key);
-        let key = if self.0.contains_key(key) || self.kept_apart() < most { key } else { OTHER };
-        let tally = match self.0.get_mut(key) {
-            Some(tally) => tally,
-            None => self.0.entry(key.into()).or_default(),
-        };
-        work(tally);
-        tally.durations.bound(ROW_BUCKETS);
+        // Nearly always it is there, and is looked up once.
+        if let Some(tally) = self.0.get_mut(key) {
+            return tally.change(work);
+        }
+        let key = if self.kept_apart() < most { key } else { OTHER };
+        self.0.entry(key.into()).or_default().change(work);
+    }
+}
+
+impl Tally {
+    /// Changes the tally of a row, which stays small.
+    fn change(&mut self, work: impl FnOnce(&mut Self)) {
+        work(self);
+        self.durations.bound(ROW_BUCKETS);
     }
 }
 
@@ -290,6 +297,60 @@ mod tests {
         let row = postcard::to_allocvec(period.tools.get("s/t").expect("counted")).expect("plain data");
         let total = postcard::to_allocvec(&period.total).expect("plain data");
         assert!(row.len() < 2_500 && total.len() > 2 * row.len(), "{} and {}", row.len(), total.len());
+    }
+
+    #[global_allocator]
+    static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
+
+    /// A period, and the bytes that it has allocated.
+    fn weighed(fill: impl FnOnce(&mut Period)) -> (Period, usize) {
+        let before = MEMORY.current_usage();
+        let mut period = Period::default();
+        fill(&mut period);
+        let bytes = MEMORY.current_usage() - before;
+        (period, bytes)
+    }
+
+    /// `docs/observability.md` says how much.
+    #[test]
+    fn a_period_takes_no_more_memory_than_documented() {
+        let limits = UsageLimits::default();
+        let mut wide = Tally::default();
+        for octave in 0..32 {
+            for step in 0..64 {
+                wide.add(&measured((1 << octave) + (1 << octave) * step / 64));
+            }
+        }
+        let mut row = wide.clone();
+        row.durations.bound(ROW_BUCKETS);
+        let name = |number: usize| format!("{number:0256}");
+        let worst = |period: &mut Period| {
+            period.total.merge(&wide);
+            for number in 0..2_100 {
+                let rows = || Rows(HashMap::from([(name(number).into(), row.clone())]));
+                let (tools, servers, sessions, callers) = (rows(), rows(), rows(), rows());
+                period.merge(&Period { tools, servers, sessions, callers, ..Period::default() }, &limits);
+                period.searches.add(false, 1, Some(&name(number)), limits.queries);
+                period.searches.led(&name(number), "s", &name(number), limits.queries);
+            }
+        };
+        let (period, bytes) = weighed(worst);
+        assert_eq!(period.tools.iter().count(), limits.tools + 1);
+        assert!(bytes < 14_000_000, "{bytes} bytes");
+
+        let usual = |period: &mut Period| {
+            let mut scratch = String::new();
+            for call in 0..50_000_u64 {
+                let (server, tool) = (format!("server-{}", call % 10), format!("get_thing_{}", call % 100));
+                let keys = Keys { server: &server, tool: &tool, session: "", caller: "api-key", door: "mcp" };
+                // Some 40 to 80 ms, and now and then more.
+                let took_us = 40_000 + call * 7_919 % 40_000 + if call % 100 == 7 { call * 31 % 900_000 } else { 0 };
+                period.call(&keys, &measured(took_us), &limits, &mut scratch);
+            }
+        };
+        let (period, bytes) = weighed(usual);
+        let packed = crate::chunk::pack(&period).len();
+        assert!((150_000..300_000).contains(&bytes) && (30_000..60_000).contains(&packed), "{bytes}, packed {packed}");
     }
 
     #[test]

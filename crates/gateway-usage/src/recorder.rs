@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, SystemTime};
 
 use gateway_core::{
-    Context, Feedback, Layer, Result, ToolSearch, ToolUse, UsageChunk, UsageEvent, UsageEventKind, UsageStore,
+    Context, Error, ErrorKind, Feedback, Layer, Result, ToolSearch, ToolUse, UsageChunk, UsageEvent, UsageEventKind,
+    UsageStore,
 };
 use tokio::time::{self, MissedTickBehavior};
 use uuid::Uuid;
@@ -125,11 +126,12 @@ impl UsageRecorder {
             // Let go of before the store is asked.
             let unkept = self.ledger().unkept(from);
             let Some(unkept) = unkept else { break };
-            let data = unkept.chunk(self.config.store_queries).into();
-            let chunk = UsageChunk { source: self.source.clone(), begins_at: at_hour(unkept.hour), data };
+            let (hour, changes, with_queries) = (unkept.hour, unkept.changes, self.config.store_queries);
+            let data = blocking(move || unkept.chunk(with_queries)).await?;
+            let chunk = UsageChunk { source: self.source.clone(), begins_at: at_hour(hour), data: data.into() };
             store.keep(chunk).await?;
-            self.ledger().kept(unkept.hour, unkept.changes);
-            from = unkept.hour + 1;
+            self.ledger().kept(hour, changes);
+            from = hour + 1;
         }
         let hour = now / MINUTES_PER_HOUR;
         if self.forgot.load(Relaxed) != hour {
@@ -241,6 +243,12 @@ impl fmt::Debug for UsageRecorder {
             .field("has_store", &self.store.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// Runs `work`, which may take some milliseconds, where it holds up no call.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|panic| Error::new(ErrorKind::Internal, "adding up usage broke off").with_source(panic))
 }
 
 pub(crate) fn microseconds(duration: Duration) -> u64 {

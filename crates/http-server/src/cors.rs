@@ -9,7 +9,8 @@ const ALLOWED_HEADERS: &str = "X-Session-ID, X-Request-ID, Authorization, X-API-
      Mcp-Session-Id, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID";
 
 /// What a page may read of an answer.
-const EXPOSED_HEADERS: &str = "X-Session-ID, X-Request-ID, Retry-After, Mcp-Session-Id, MCP-Protocol-Version";
+const EXPOSED_HEADERS: &str =
+    "X-Session-ID, X-Request-ID, Retry-After, Location, Preference-Applied, Mcp-Session-Id, MCP-Protocol-Version";
 
 /// The answer to a browser that asks before it sends.
 pub(crate) fn preflight(asked: &HeaderMap) -> Response<Body> {

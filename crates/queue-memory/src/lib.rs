@@ -6,6 +6,7 @@
 
 mod bounded;
 mod config;
+mod jobs;
 mod memory_queue;
 mod state;
 

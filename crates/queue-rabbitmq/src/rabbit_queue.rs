@@ -61,8 +61,8 @@ impl RabbitQueue {
         Ok(Self {
             core: Arc::new(Core {
                 linker: Linker::new(checked.uri, checked.names.clone(), checked.timeout),
+                records: Records::new(records, &checked.names.requests, checked.keep),
                 names: checked.names,
-                records: Records::new(records, checked.keep),
                 holdings: Holdings::default(),
                 lease: checked.lease,
                 timeout: checked.timeout,

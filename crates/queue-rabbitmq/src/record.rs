@@ -76,10 +76,27 @@ pub(crate) struct Reader {
 pub(crate) enum Finding {
     /// The work is this claim's. `again`: a lost claim has begun it.
     Mine { again: bool },
-    /// Another claim holds it, until then (Unix milliseconds).
+    /// Another claim holds it, until then (Unix milliseconds), and this may be the message of that claim.
     Held { until: u64 },
+    /// Another message is the one that has begun, or was begun and waits for its next claim.
+    Double,
     /// It has been answered.
     Answered,
+}
+
+/// A claim that wants to begin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    /// Which.
+    pub token: &'a str,
+    /// Whether its message was delivered before. One that never was is not the one that another claim has begun.
+    pub redelivered: bool,
+    /// Unix milliseconds.
+    pub now: u64,
+    /// When its lease ends, in Unix milliseconds.
+    pub until: u64,
+    /// For how many milliseconds after its lease a message is expected to come again. After that the broker has lost it.
+    pub patience: u64,
 }
 
 /// What became of one more who wants the answer.
@@ -94,14 +111,20 @@ pub(crate) enum Added {
 }
 
 impl Record {
-    /// Lets the claim `token` begin, where it may; `now` and `until` are Unix milliseconds.
-    pub(crate) fn begin(&mut self, token: &str, now: u64, until: u64) -> Finding {
+    /// Lets a claim begin, where it may.
+    pub(crate) fn begin(&mut self, asking: Asking<'_>) -> Finding {
+        let Asking { token, redelivered, now, until, patience } = asking;
         let head = &mut self.head;
         match head.stage {
             Stage::Completed | Stage::Failed => return Finding::Answered,
             Stage::Queued => {}
             Stage::Processing if head.token.as_deref() == Some(token) => {}
-            Stage::Processing if head.leased_until > now => return Finding::Held { until: head.leased_until },
+            Stage::Processing if redelivered && head.leased_until > now => {
+                return Finding::Held { until: head.leased_until };
+            }
+            Stage::Processing if !redelivered && head.leased_until.saturating_add(patience) > now => {
+                return Finding::Double;
+            }
             Stage::Processing => head.begun_before = true,
         }
         head.stage = Stage::Processing;
@@ -215,16 +238,22 @@ mod tests {
 
     #[test]
     fn one_claim_at_a_time_begins() {
+        let fresh = |token, now, until| Asking { token, redelivered: false, now, until, patience: 1000 };
+        let again = |token, now, until| Asking { redelivered: true, ..fresh(token, now, until) };
         let mut record = Record::default();
-        assert_eq!(record.begin("a", 100, 200), Finding::Mine { again: false });
-        assert_eq!(record.begin("a", 150, 250), Finding::Mine { again: false }, "a repetition");
-        assert_eq!(record.begin("b", 249, 400), Finding::Held { until: 250 });
+        assert_eq!(record.begin(fresh("a", 100, 200)), Finding::Mine { again: false });
+        assert_eq!(record.begin(fresh("a", 150, 250)), Finding::Mine { again: false }, "a repetition");
+        assert_eq!(record.begin(again("b", 249, 400)), Finding::Held { until: 250 });
+        assert_eq!(record.begin(fresh("c", 249, 400)), Finding::Double);
+        assert_eq!(record.begin(fresh("c", 250, 400)), Finding::Double, "the first one is expected to come again");
         assert!(record.is_free_for("a") && !record.is_free_for("b"));
-        assert_eq!(record.begin("b", 250, 400), Finding::Mine { again: true });
+        assert_eq!(record.begin(again("b", 250, 400)), Finding::Mine { again: true });
         assert!(!record.is_free_for("a"));
-        assert_eq!(record.begin("b", 260, 410), Finding::Mine { again: true }, "a repetition");
+        assert_eq!(record.begin(again("b", 260, 410)), Finding::Mine { again: true }, "a repetition");
+        assert_eq!(record.begin(fresh("c", 1409, 1500)), Finding::Double);
+        assert_eq!(record.begin(fresh("c", 1410, 1500)), Finding::Mine { again: true }, "the first one is lost");
         record.head.stage = Stage::Failed;
-        assert_eq!(record.begin("c", 900, 999), Finding::Answered);
+        assert_eq!(record.begin(again("d", 9000, 9999)), Finding::Answered);
     }
 
     #[test]

@@ -17,6 +17,8 @@ const UNANSWERED: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug)]
 pub(crate) struct Records {
     store: Arc<dyn SessionStore>,
+    /// Whose requests these are: the name of their queue.
+    queue: String,
     /// How long an answer is kept.
     keep: Duration,
 }
@@ -29,12 +31,12 @@ pub(crate) struct Kept {
 }
 
 impl Records {
-    pub(crate) fn new(store: Arc<dyn SessionStore>, keep: Duration) -> Self {
-        Self { store, keep }
+    pub(crate) fn new(store: Arc<dyn SessionStore>, queue: &str, keep: Duration) -> Self {
+        Self { store, queue: queue.to_owned(), keep }
     }
 
     pub(crate) async fn load(&self, request_id: &str) -> Result<Option<Kept>> {
-        let Some(stored) = self.store.load(&key("req_", request_id.as_bytes())).await? else { return Ok(None) };
+        let Some(stored) = self.store.load(&self.key("req_", request_id.as_bytes())).await? else { return Ok(None) };
         Ok(Some(Kept { record: Record::decode(stored.data)?, revision: stored.revision }))
     }
 
@@ -68,13 +70,13 @@ impl Records {
 
     /// Forgets a request.
     pub(crate) async fn forget(&self, request_id: &str) -> Result<()> {
-        self.store.delete(&key("req_", request_id.as_bytes())).await.map(drop)
+        self.store.delete(&self.key("req_", request_id.as_bytes())).await.map(drop)
     }
 
     /// Adds to how often a message with this payload has come again, and returns how often it has been
     /// delivered in all. The broker only says that it was delivered before.
     pub(crate) async fn count_delivery(&self, payload: &[u8], step: i64) -> Result<u32> {
-        let id = key("dlv_", payload);
+        let id = self.key("dlv_", payload);
         loop {
             let stored = self.store.load(&id).await?;
             let before = stored.as_ref().and_then(|stored| parse_count(&stored.data)).unwrap_or(1);
@@ -97,10 +99,20 @@ impl Records {
         }
     }
 
+    /// An id of the store's alphabet, whatever the request's id is made of. Other queues may share the store.
+    fn key(&self, prefix: &str, bytes: &[u8]) -> String {
+        let hash = Sha256::new().chain_update(&self.queue).chain_update([0]).chain_update(bytes).finalize();
+        hash.iter().fold(prefix.to_owned(), |mut key, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(key, "{byte:02x}");
+            key
+        })
+    }
+
     fn stored(&self, request_id: &str, record: &Record, revision: u64) -> Result<StoredSession> {
         let life = if record.is_answered() { self.keep } else { UNANSWERED };
         Ok(StoredSession {
-            id: key("req_", request_id.as_bytes()),
+            id: self.key("req_", request_id.as_bytes()),
             revision,
             expires_at: SystemTime::now() + life,
             data: record.encode()?,
@@ -110,19 +122,14 @@ impl Records {
 
 /// Unix milliseconds.
 pub(crate) fn unix_ms(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    milliseconds(time.duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+/// A span in milliseconds.
+pub(crate) fn milliseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn parse_count(data: &[u8]) -> Option<u32> {
     std::str::from_utf8(data).ok()?.parse().ok()
-}
-
-/// An id of the store's alphabet, whatever the request's id is made of.
-fn key(prefix: &str, bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(prefix.to_owned(), |mut key, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(key, "{byte:02x}");
-        key
-    })
 }

@@ -1,6 +1,5 @@
 //! Ending a claim.
 
-use bytes::Bytes;
 use gateway_core::{Claim, JobAnswer, Result, Settlement};
 use lapin::options::BasicAckOptions;
 
@@ -17,7 +16,7 @@ impl Core {
         let Some(busy) = self.holdings.take(claim) else { return Err(lost()) };
         match settlement {
             Settlement::Answered(answer) => self.answer(busy, claim, answer).await,
-            Settlement::Dead { reason } => self.lay_aside(busy, &claim.payload, &reason).await,
+            Settlement::Dead { reason, answer } => self.bury(busy, claim, &reason, answer).await,
             Settlement::Released => self.release(busy, claim).await,
         }
     }
@@ -25,16 +24,18 @@ impl Core {
     /// Keeps the answer, publishes it, and acknowledges the message, in this order: wherever that is cut off, the message comes
     /// again and the answer is found.
     async fn answer(&self, busy: Busy<'_>, claim: &Claim, answer: JobAnswer) -> Result<()> {
-        let Some(kept) = self.keep(&busy, claim, &answer).await? else {
-            // Somebody else has answered it. The message goes back, and is found to be a double.
-            let acker = busy.end();
-            self.put_back(&acker).await?;
-            return Err(lost());
-        };
+        let Some(kept) = self.keep(&busy, claim, &answer).await? else { return self.yield_to_another(busy).await };
         if !kept.record.head.sent {
             self.send(&answer.request.request_id, kept).await?;
         }
         self.acknowledge(busy).await
+    }
+
+    /// Another claim has the request by now. The message goes back, and is found to be a double.
+    async fn yield_to_another(&self, busy: Busy<'_>) -> Result<()> {
+        let acker = busy.end();
+        self.put_back(&acker).await?;
+        Err(lost())
     }
 
     /// Keeps an answer, unless another claim has the request by now.
@@ -63,12 +64,23 @@ impl Core {
         }
     }
 
-    /// Publishes a dead letter, and acknowledges the message.
-    async fn lay_aside(&self, busy: Busy<'_>, payload: &Bytes, reason: &str) -> Result<()> {
+    /// Publishes a dead letter, then the answer where there is one, and acknowledges the message. A message that
+    /// comes again in the middle is judged again: the letter may be there twice, and is never missing.
+    async fn bury(&self, busy: Busy<'_>, claim: &Claim, reason: &str, answer: Option<JobAnswer>) -> Result<()> {
+        if let Some((request_id, _)) = &busy.held.begun
+            && let Some(kept) = self.records.load(request_id).await?
+            && !kept.record.is_free_for(&claim.id)
+        {
+            return self.yield_to_another(busy).await;
+        }
         let properties = message::dead(&busy.held.properties, reason);
-        let routed = self.linker.publish(&self.names.dead_exchange, &self.names.requests, payload, properties).await?;
+        let exchange = &self.names.dead_exchange;
+        let routed = self.linker.publish(exchange, &self.names.requests, &claim.payload, properties).await?;
         if routed != Routed::Yes {
             return Err(self.linker.declare_again("the queue of dead letters").await);
+        }
+        if let Some(answer) = answer {
+            return self.answer(busy, claim, answer).await;
         }
         if let Some((request_id, _)) = &busy.held.begun {
             self.records.forget(request_id).await?;

@@ -13,8 +13,12 @@ use crate::held::{Busy, Held};
 use crate::link::Routed;
 use crate::message;
 use crate::rabbit_queue::Core;
-use crate::record::{Added, Finding, Reader, Record};
-use crate::records::{Kept, unix_ms};
+use crate::record::{Added, Asking, Finding, Reader, Record};
+use crate::records::{Kept, milliseconds, unix_ms};
+
+/// For how many leases a message that was begun is expected to come again, after its lease has ended. It goes to the head of
+/// the queue, so this is long.
+const LEASES_TO_COME_AGAIN: u64 = 10;
 
 impl Core {
     pub(crate) async fn begin(&self, claim: &Claim, request: &QueuedRequest) -> Result<Begun> {
@@ -30,7 +34,14 @@ impl Core {
             let revision = kept.as_ref().map(|kept| kept.revision);
             let mut record = kept.map(|kept| kept.record).unwrap_or_default();
             let now = unix_ms(SystemTime::now());
-            match record.begin(&claim.id, now, busy.held.until_unix_ms()) {
+            let asking = Asking {
+                token: &claim.id,
+                redelivered: busy.held.redelivered,
+                now,
+                until: busy.held.until_unix_ms(),
+                patience: LEASES_TO_COME_AGAIN * milliseconds(self.lease),
+            };
+            match record.begin(asking) {
                 Finding::Mine { again } => {
                     record.request.get_or_insert_with(|| claim.payload.clone());
                     record.head.pushed = true;
@@ -42,19 +53,21 @@ impl Core {
                     }
                 }
                 Finding::Held { until } => {
-                    let added = if busy.held.redelivered { Added::Full } else { record.add_reader(&reader) };
-                    match added {
-                        Added::Known => return self.end_double(busy).await,
-                        Added::New if self.records.put(&request.request_id, record, revision).await?.is_some() => {
+                    self.wait_for_the_other(busy, claim, until.saturating_sub(now)).await;
+                    return Err(lost());
+                }
+                Finding::Double => match record.add_reader(&reader) {
+                    Added::Known => return self.end_double(busy).await,
+                    Added::New => {
+                        if self.records.put(&request.request_id, record, revision).await?.is_some() {
                             return self.end_double(busy).await;
                         }
-                        Added::New => {}
-                        Added::Full => {
-                            self.wait_for_the_other(busy, claim, until.saturating_sub(now)).await;
-                            return Err(lost());
-                        }
                     }
-                }
+                    Added::Full => {
+                        self.wait_for_the_other(busy, claim, milliseconds(self.lease)).await;
+                        return Err(lost());
+                    }
+                },
                 Finding::Answered => {
                     self.answer_double(&busy.held, &request.request_id, record, revision, &reader).await?;
                     return self.end_double(busy).await;
@@ -74,8 +87,8 @@ impl Core {
     /// Another claim is at work on this request, and this message has been delivered before: it may be that claim's own, which
     /// lost its connection and not its life. Acknowledged, the job would be lost with that claim; so it waits here
     /// until the other's lease is over, and goes back to the queue then.
-    async fn wait_for_the_other(&self, busy: Busy<'_>, claim: &Claim, milliseconds: u64) {
-        busy.park(Instant::now() + Duration::from_millis(milliseconds + 1));
+    async fn wait_for_the_other(&self, busy: Busy<'_>, claim: &Claim, left: u64) {
+        busy.park(Instant::now() + Duration::from_millis(left + 1));
         if let Err(error) = self.records.count_delivery(&claim.payload, -1).await {
             debug!(?error, "a delivery that does not count was counted");
         }

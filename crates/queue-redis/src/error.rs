@@ -18,6 +18,9 @@ fn reason(error: &RedisError) -> String {
     if error.is_timeout() {
         return "it does not answer".to_owned();
     }
+    if error.kind() == redis::ErrorKind::AuthenticationFailed {
+        return "the user or the password in the URL is wrong".to_owned();
+    }
     let text = match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         _ => error.to_string(),

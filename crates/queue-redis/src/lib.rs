@@ -10,7 +10,7 @@
 //! * **Nobody waits for a job by taking it.** `BLMOVE list list RIGHT RIGHT` on a connection of its own moves the last job onto itself:
 //!   it returns when there is one, and changes nothing. Whoever wakes up claims by the script.
 //! * **What Redis keeps is as safe as it is told to be**: `appendonly yes` (with `appendfsync always` where the machine, and not just the
-//!   process, may die), and `maxmemory-policy noeviction`.
+//!   process, may die), and `maxmemory-policy noeviction`. A replica that takes over may lack the last moments.
 //! * **Nobody hangs**: connecting and answers have time limits, and a connection that has shown an error is replaced by the
 //!   next call. After a restart of Redis no lease is taken over for the length of one, since nobody could renew it meanwhile.
 
@@ -18,6 +18,7 @@ mod bell;
 mod config;
 mod dead_letter;
 mod error;
+mod greeting;
 mod link;
 mod queue;
 mod replies;

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::config::RedisQueueConfig;
 use crate::error::{unavailable, unavailable_because};
+use crate::greeting::Greeting;
 
 /// How to reach Redis, and the connection that everything but waiting goes over.
 pub(crate) struct Link {
@@ -91,18 +92,18 @@ impl Link {
 
     /// Runs a script that may be repeated: where the connection turns out to be closed it is run once more on a new one.
     pub(crate) async fn invoke<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
-        match self.invoke_once(script).await? {
+        match self.invoke_on(self.connection().await?, script).await? {
             Once::Done(value) => Ok(value),
-            Once::Closed(_) => match self.invoke_once(script).await? {
-                Once::Done(value) => Ok(value),
-                Once::Closed(error) => Err(error),
-            },
+            Once::Closed(_) => self.invoke_once(script).await,
         }
     }
 
-    async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<Once<T>> {
-        let shared = self.connection().await?;
-        self.invoke_on(shared, script).await
+    /// Runs a script whose caller wants to know of each attempt.
+    pub(crate) async fn invoke_once<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T> {
+        match self.invoke_on(self.connection().await?, script).await? {
+            Once::Done(value) => Ok(value),
+            Once::Closed(error) => Err(error),
+        }
     }
 
     /// Runs a script on a connection, and says so where that turns out to be closed: nobody knows then whether it has run.
@@ -163,7 +164,7 @@ impl Link {
         let answer =
             timeout(self.connect_timeout, asked).await.map_err(|_| unavailable_because("it does not answer"))?;
         match answer.and_then(|value| redis::from_redis_value::<String>(value).map_err(RedisError::from)) {
-            Ok(info) => self.read(slot, &info)?,
+            Ok(info) => self.meet(slot, Greeting::read(&info)?),
             // A user that may not ask is a careful one; that it works will be seen.
             Err(error) if error.code() == Some("NOPERM") => {}
             Err(error) => return Err(unavailable(error)),
@@ -171,39 +172,22 @@ impl Link {
         Ok(connection)
     }
 
-    fn read(&self, slot: &mut Slot, info: &str) -> Result<()> {
-        let field =
-            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap_or_default();
-        let version = field("redis_version");
-        let mut numbers = version.split('.').map(|number| number.parse::<u32>().unwrap_or(0));
-        if (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) < (6, 2) && !version.is_empty() {
-            return Err(unavailable_because(&format!("it is Redis {version}, and 6.2 or later is needed")));
+    fn meet(&self, slot: &mut Slot, greeting: Greeting) {
+        if slot.run_id.as_deref() == Some(&*greeting.run_id) {
+            tracing::debug!("the queue's Redis is reached again");
+            return;
         }
-        if field("cluster_enabled") == "1" {
-            return Err(unavailable_because("it is a cluster, which is not supported"));
-        }
-        if field("loading") == "1" {
-            return Err(unavailable_because("it is still loading its data"));
-        }
-        let run_id = field("run_id");
-        if slot.run_id.as_deref() == Some(run_id) {
-            return Ok(());
-        }
-        let policy = field("maxmemory_policy");
-        if policy.starts_with("allkeys") && field("maxmemory") != "0" {
+        tracing::info!(version = greeting.version, run_id = greeting.run_id, "the queue's Redis is reached");
+        if let Some(policy) = greeting.throws_away {
             tracing::warn!(
                 policy,
                 "the queue's Redis may throw jobs away when its memory is full; maxmemory-policy should be noeviction"
             );
         }
-        let up = Duration::from_secs(field("uptime_in_seconds").parse().unwrap_or(u64::MAX));
-        let grace = match slot.run_id {
-            Some(_) => self.lease,
-            None => self.lease.saturating_sub(up),
-        };
+        // Known before, and another run of it: it was away, for how long nobody knows.
+        let grace = if slot.run_id.is_some() { self.lease } else { self.lease.saturating_sub(greeting.up) };
         slot.grace = Some(Instant::now() + grace);
-        slot.run_id = Some(run_id.to_owned());
-        Ok(())
+        slot.run_id = Some(greeting.run_id);
     }
 
     async fn open(&self, response_timeout: Duration) -> Result<MultiplexedConnection> {
@@ -220,5 +204,7 @@ impl Link {
 
 /// Whether another connection may do better: this one is closed, hangs, or leads to a server whose part has changed.
 fn useless(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error() || matches!(error.code(), Some("READONLY" | "NOAUTH"))
+    // Before Redis 7, what stops a script stands within the text.
+    let says = |code: &str| error.code() == Some(code) || error.detail().is_some_and(|detail| detail.contains(code));
+    error.is_io_error() || error.is_unrecoverable_error() || says("READONLY") || says("NOAUTH")
 }

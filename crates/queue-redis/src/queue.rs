@@ -145,7 +145,7 @@ impl RedisQueue {
         script.arg(if is_request_id(request_id) { milliseconds(self.config.record_ttl) } else { 0 });
         self.of_replies(&mut script);
         script.arg(letter);
-        let remarks: Vec<String> = self.link.invoke(&script).await?;
+        let remarks: Vec<String> = self.link.invoke_once(&script).await?;
         let mut remarks = remarks.into_iter();
         let what = remarks.next().unwrap_or_default();
         remarks.for_each(|remark| log_remark(&remark, request_id));
@@ -239,6 +239,7 @@ impl Queue for RedisQueue {
 
     async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<()> {
         let names = &self.config.names;
+        // Not repeated by itself: who repeats a settlement must know that `Conflict` may be its own success.
         let what = match settlement {
             Settlement::Answered(answer) => self.answer(claim, &answer, &[]).await?,
             Settlement::Dead { reason, answer: Some(answer) } => {
@@ -249,12 +250,12 @@ impl Queue for RedisQueue {
                 script.key(&names.dead);
                 self.of_claim(&mut script, claim);
                 script.arg(dead_letter(&reason, &claim.payload)).arg(milliseconds(self.config.record_ttl));
-                self.link.invoke(&script).await?
+                self.link.invoke_once(&script).await?
             }
             Settlement::Released => {
                 let mut script = self.scripts.release.key(&names.processing);
                 self.of_claim(&mut script, claim);
-                self.link.invoke(&script).await?
+                self.link.invoke_once(&script).await?
             }
         };
         if what == "done" { Ok(()) } else { Err(lost(claim)) }

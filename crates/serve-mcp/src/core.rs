@@ -4,9 +4,9 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Gateway, Listener, RawJson, Secret};
+use gateway_core::{DoorRecords, Gateway, Listener, RawJson, Secret};
 use mcp_wire::Object;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{self, Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +19,11 @@ use crate::sessions::Sessions;
 /// Changes of lists come in bursts, as when servers start: they are told together after this time.
 const CHANGE_DEBOUNCE: Duration = Duration::from_millis(100);
 
-/// How often what is over is looked for.
-const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// Records that are read or written side by side.
+const RECORDS_AT_ONCE: usize = 16;
+
+/// What the ids of the door's sessions and of their records begin with.
+pub(crate) const SESSION: &str = "mcp_";
 
 /// The parts of a door.
 #[derive(Debug)]
@@ -29,6 +32,9 @@ pub(crate) struct Core {
     pub(crate) config: McpConfig,
     pub(crate) sessions: Sessions,
     pub(crate) parking: Parking,
+    /// Where sessions are kept for other replicas, and after a restart.
+    pub(crate) records: DoorRecords,
+    pub(crate) at_once: Semaphore,
     pulse: watch::Sender<Pulse>,
     /// Makes numbers that nobody outside can choose.
     hashes: RandomState,
@@ -72,7 +78,17 @@ impl Core {
     pub(crate) fn new(gateway: Gateway, config: McpConfig) -> Self {
         let sessions = Sessions::new(&config);
         let parking = Parking::new(config.input_window());
-        Self { gateway, config, sessions, parking, pulse: watch::Sender::default(), hashes: RandomState::new() }
+        let records = gateway.door_records(SESSION);
+        Self {
+            gateway,
+            config,
+            sessions,
+            parking,
+            records,
+            at_once: Semaphore::new(RECORDS_AT_ONCE),
+            pulse: watch::Sender::default(),
+            hashes: RandomState::new(),
+        }
     }
 
     /// Who all modern requests with this session of the gateway come from: a session that a client names is
@@ -89,9 +105,12 @@ impl Core {
 
     /// Looks after everything that waits, until `stop` is cancelled: one task for all sessions.
     pub(crate) async fn tend(&self, stop: &CancellationToken) {
+        tokio::join!(self.beat(stop), self.keep_sessions(stop));
+    }
+
+    /// Tells all streams when to say that they are there, and when lists may have changed.
+    async fn beat(&self, stop: &CancellationToken) {
         let mut changes = self.gateway.changes();
-        let mut tidy = time::interval(TIDY_EVERY);
-        tidy.set_missed_tick_behavior(time::MissedTickBehavior::Delay);
         let keep_alive = self.config.keep_alive();
         let mut next_beat = Instant::now() + keep_alive;
         let mut tell_at: Option<Instant> = None;
@@ -121,27 +140,6 @@ impl Core {
                     next_beat = Instant::now() + keep_alive;
                     self.pulse.send_modify(|pulse| pulse.beats += 1);
                 }
-                _ = tidy.tick() => {
-                    self.parking.tidy();
-                    let over = self.sessions.tidy();
-                    self.end_sessions(over).await;
-                }
-            }
-        }
-        self.parking.clear();
-        let all = self.sessions.clear();
-        self.end_sessions(all).await;
-    }
-
-    /// Ends sessions that nobody can reach any more.
-    pub(crate) async fn end_sessions(&self, sessions: Vec<Arc<Session>>) {
-        for session in sessions {
-            session.end();
-            if let Some(context) = session.owned_context()
-                && let Some(id) = context.session_id()
-                && let Err(error) = self.gateway.delete_session(context, id).await
-            {
-                tracing::debug!(%error, "a client's own session was gone before it");
             }
         }
     }

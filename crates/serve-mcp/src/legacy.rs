@@ -132,9 +132,7 @@ pub(crate) async fn listen(incoming: Incoming) -> Result<Response<Body>, Rejecte
 /// DELETE: the client needs its session no longer.
 pub(crate) async fn leave(incoming: Incoming) -> Result<Response<Body>, Rejected> {
     let session = find(&incoming).await?;
-    if let Some(session) = incoming.core.sessions.remove(&session.id) {
-        incoming.core.end_sessions(vec![session]).await;
-    }
+    incoming.core.end_session(&session).await?;
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
@@ -147,6 +145,7 @@ async fn open(incoming: &Incoming, id: &Id, params: &RawJson) -> Result<Response
     let opening = opening(core, sender, params, expose).await.map_err(rejected)?;
     let result = describe::initialized(&core.gateway, &opening.context, opening.revision, expose);
     let session = core.sessions.open(opening).map_err(rejected)?;
+    core.keep(&session).await;
     let mut message = Vec::new();
     mcp_wire::write_result(&mut message, id, &result);
     let mut response = if head.accepts_json {
@@ -206,7 +205,10 @@ async fn find(incoming: &Incoming) -> Result<Arc<Session>, Rejected> {
     };
     // Who may not use the gateway must not learn which sessions there are.
     let context = sender.in_session(None).admit(&core.gateway, None).await?;
-    let session = core.sessions.find(id).ok_or_else(unknown)?;
+    let session = match core.sessions.find(id) {
+        Some(session) => session,
+        None => core.take_up(id, sender, &context).await?.ok_or_else(unknown)?,
+    };
     if session.context().principal() != context.principal() {
         return Err(unknown());
     }
@@ -217,8 +219,7 @@ async fn find(incoming: &Incoming) -> Result<Arc<Session>, Rejected> {
         if error.kind() != ErrorKind::NotFound {
             return Err(error.into());
         }
-        core.sessions.remove(&session.id);
-        session.end();
+        core.give_up(&session).await;
         return Err(unknown());
     }
     if let Some(version) = &head.version

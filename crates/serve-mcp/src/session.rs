@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::client::Client;
 use crate::config::Expose;
+use crate::kept::{Kept, Use};
+use crate::record::{SessionRecord, Wishes};
 use crate::stream::Streams;
+use crate::wished::Wished;
 
 /// Most requests of one client at once.
 const MAX_UNDER_WAY: usize = 10_000;
-
-/// Most resources that one client watches.
-pub(crate) const MAX_SUBSCRIPTIONS: usize = 1_000;
 
 /// A legacy session, over HTTP or stdio.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub(crate) struct Session {
     /// Whether the gateway's session was made for this one and ends with it.
     owns_gateway_session: bool,
     pub(crate) streams: Streams,
+    /// What is known of its record; without meaning over stdio.
+    pub(crate) kept: Kept,
     opened: Instant,
     /// Milliseconds from `opened` to its last use.
     last_used_ms: AtomicU64,
@@ -42,13 +44,12 @@ pub(crate) struct Session {
 
 #[derive(Debug, Default)]
 struct State {
-    log_level: Option<LogLevel>,
+    wished: Wished,
     /// What the client's lists showed when it last saw them or was told of a change.
     marks: ListMarks,
     under_way: HashMap<Id, CancellationToken>,
     questions: HashMap<i64, Question>,
     last_question: i64,
-    subscriptions: HashMap<String, ResourceSubscription>,
     ended: bool,
 }
 
@@ -75,6 +76,7 @@ impl Session {
             context,
             owns_gateway_session,
             streams: Streams::default(),
+            kept: Kept::default(),
             opened: Instant::now(),
             last_used_ms: AtomicU64::new(0),
             state: Mutex::new(State { marks, ..State::default() }),
@@ -94,7 +96,7 @@ impl Session {
         Client {
             revision: self.revision,
             profile: Arc::clone(&self.profile),
-            log_level: self.lock().log_level,
+            log_level: self.lock().wished.log_level,
             expose: self.expose,
         }
     }
@@ -110,12 +112,78 @@ impl Session {
     }
 
     pub(crate) fn set_log_level(&self, level: LogLevel) {
-        self.lock().log_level = Some(level);
+        self.lock().wished.set_level(level);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
+    }
+
+    /// What its client wishes.
+    pub(crate) fn wishes(&self) -> Wishes {
+        self.lock().wished.wishes()
+    }
+
+    /// Its client wishes this, as another process says. What that takes is done later.
+    pub(crate) fn set_wishes(&self, wishes: &Wishes) {
+        let dropped = self.lock().wished.set(wishes);
+        drop(dropped);
+    }
+
+    /// The level of log messages that the servers of this process have not heard of.
+    pub(crate) fn take_untold_level(&self) -> Option<LogLevel> {
+        self.lock().wished.take_untold_level()
+    }
+
+    /// The resources that are to be watched here and are not yet.
+    pub(crate) fn unwatched(&self) -> Vec<String> {
+        self.lock().wished.unwatched()
+    }
+
+    /// One of them is watched here from now on.
+    pub(crate) fn watch_again(&self, uri: String, subscription: ResourceSubscription) {
+        let mut state = self.lock();
+        let dropped = if state.ended { Some(subscription) } else { state.wished.watch_again(uri, subscription) };
+        drop(state);
+        drop(dropped);
     }
 
     pub(crate) fn touch(&self) {
-        let age = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last_used_ms.store(age, Ordering::Relaxed);
+        self.last_used_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn age_ms(&self) -> u64 {
+        u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// How it is used, where it lives for `ttl` without use.
+    pub(crate) fn usage(&self, ttl: Duration) -> Use {
+        let is_held = !self.lock().under_way.is_empty() || self.streams.has_listener();
+        Use { age_ms: self.age_ms(), last_used_ms: self.last_used_ms.load(Ordering::Relaxed), is_held, ttl }
+    }
+
+    /// Whether its record says less than is known here.
+    pub(crate) fn is_used_since_written(&self) -> bool {
+        // Without a life to speak of, whatever has been used is due at once.
+        self.kept.should_write(self.usage(Duration::ZERO))
+    }
+
+    /// Whether it and its record should be brought together.
+    pub(crate) fn is_due(&self, ttl: Duration, store_tells: bool) -> bool {
+        let now = self.usage(ttl);
+        let is_behind = || {
+            let is_heard = self.streams.has_listener();
+            self.lock().wished.is_behind(is_heard)
+        };
+        self.kept.should_look(now, store_tells) || self.kept.should_write(now) || is_behind()
+    }
+
+    /// Its record, with these wishes.
+    pub(crate) fn record(&self, wishes: Wishes) -> SessionRecord {
+        let (manner, context) = ((self.revision, self.expose), &self.context);
+        let own = (context.session_id(), self.owns_gateway_session);
+        SessionRecord::new(manner, self.profile.capabilities(), context.principal(), own, wishes)
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     /// Whether nobody has used it for `ttl` and nobody listens to it.
@@ -207,27 +275,22 @@ impl Session {
     /// # Errors
     /// Where the client watches too many.
     pub(crate) fn watch(&self, uri: String, subscription: ResourceSubscription) -> Result<(), Error> {
-        let mut state = self.lock();
-        if state.subscriptions.len() >= MAX_SUBSCRIPTIONS && !state.subscriptions.contains_key(&uri) {
-            let message = format!("more than {MAX_SUBSCRIPTIONS} resources are watched in this session");
-            return Err(Error::new(ErrorKind::RateLimited, message));
-        }
-        state.subscriptions.insert(uri, subscription);
+        let before = self.lock().wished.watch(uri, subscription)?;
+        drop(before);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
         Ok(())
     }
 
     /// Watches a resource no longer.
     pub(crate) fn unwatch(&self, uri: &str) {
-        let subscription = self.lock().subscriptions.remove(uri);
+        let subscription = self.lock().wished.unwatch(uri);
         drop(subscription);
+        self.kept.is_outdated.store(true, Ordering::Relaxed);
     }
 
     /// The URI by which the client watches a resource of a server, where it does.
     pub(crate) fn watched(&self, server: uuid::Uuid, uri: &str) -> Option<String> {
-        let state = self.lock();
-        let mut watched = state.subscriptions.iter();
-        let found = watched.find(|(_, subscription)| subscription.server_uuid() == server && subscription.uri() == uri);
-        found.map(|(shown, _)| shown.clone())
+        self.lock().wished.watched(server, uri)
     }
 
     /// Cancels what is under way and drops what it holds.
@@ -237,7 +300,7 @@ impl Session {
         for token in state.under_way.values() {
             token.cancel();
         }
-        let held = (std::mem::take(&mut state.questions), std::mem::take(&mut state.subscriptions));
+        let held = (std::mem::take(&mut state.questions), std::mem::take(&mut state.wished));
         drop(state);
         drop(held);
         self.streams.end();

@@ -34,7 +34,9 @@ pub(crate) fn begin(request: &mut Request) -> Option<ActiveSpan> {
     }
     let parent = request.sender.trace.clone();
     let span = request.core.gateway.begin_span(parent.as_ref(), || start(request))?;
-    request.sender.trace = Some(span.context().clone());
+    if let Some(place) = span.context() {
+        request.sender.trace = Some(place.clone());
+    }
     Some(span)
 }
 

@@ -153,7 +153,8 @@ impl Connection {
         }
         self.requests.shutdown().await;
         if let Some(session) = self.session.take() {
-            self.core.end_sessions(vec![session]).await;
+            session.end();
+            self.core.end_own(&session).await;
         }
     }
 
@@ -249,7 +250,8 @@ impl Connection {
         let result = describe::initialized(&self.core.gateway, &opening.context, opening.revision, self.expose);
         let session = Arc::new(Session::new(String::new(), opening));
         if let Some(before) = self.session.replace(session) {
-            self.core.end_sessions(vec![before]).await;
+            before.end();
+            self.core.end_own(&before).await;
         }
         let mut message = Vec::new();
         write_result(&mut message, id, &result);

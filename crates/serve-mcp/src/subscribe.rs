@@ -10,7 +10,7 @@ use crate::core::Request;
 use crate::failure::Failure;
 use crate::feed::Subscription;
 use crate::relay;
-use crate::session::MAX_SUBSCRIPTIONS;
+use crate::wished::MAX_SUBSCRIPTIONS;
 
 /// Begins what a client asked to hear.
 pub(crate) async fn begin(request: &Request, id: Id) -> Result<(Context, Subscription), Failure> {

@@ -43,6 +43,8 @@ pub(crate) struct Envelope {
     /// Whether a second run does no harm, where the producer says so.
     pub idempotent: Option<bool>,
     pub trace: Option<TraceContext>,
+    /// Whose rights it may have, where another door has queued it.
+    pub caller: Option<String>,
     max_nesting: usize,
 }
 
@@ -146,6 +148,7 @@ fn read_fields(
         priority,
         idempotent: fields.value("idempotent", "true or false")?,
         trace,
+        caller: fields.text("caller")?,
         max_nesting: config.max_nesting,
     })
 }

@@ -15,6 +15,7 @@ mod envelope;
 mod held;
 mod patience;
 mod response;
+mod spans;
 mod stats;
 mod waiting;
 mod work;

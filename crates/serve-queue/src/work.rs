@@ -7,6 +7,7 @@ use answer_json::{CallBody, SearchBody};
 use futures_util::FutureExt as _;
 use gateway_core::{
     Admission, Begun, Context, Error, ErrorKind, JobAnswer, QueuedRequest, RawJson, Result, Settlement, ToolCall,
+    TraceContext,
 };
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
@@ -16,6 +17,7 @@ use crate::envelope::{Action, Envelope, Reading};
 use crate::held::Hold;
 use crate::patience::{Backoff, passes};
 use crate::response::{self, Reply};
+use crate::spans;
 
 /// A job in the door's hands.
 #[derive(Debug)]
@@ -64,9 +66,12 @@ impl Core {
                 if job.hold.claim.deliveries > self.config.max_deliveries {
                     return Some(self.bury(job, envelope));
                 }
+                let span = spans::begin(&self.gateway, self.queue.name(), envelope);
+                let trace = span.as_ref().and_then(|span| span.context()).or(envelope.trace.as_ref()).cloned();
                 // A panic is this job's alone.
-                let answer = AssertUnwindSafe(self.answer(envelope, begun)).catch_unwind().await;
+                let answer = AssertUnwindSafe(self.answer(envelope, begun, trace)).catch_unwind().await;
                 let answer = answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the job broke off")));
+                spans::end(span, &answer);
                 Some(Settlement::Answered(answer.unwrap_or_else(|error| self.failure(envelope, &error))))
             }
         }
@@ -100,11 +105,11 @@ impl Core {
     }
 
     /// Runs the job's search or call, and writes its answer.
-    async fn answer(&self, envelope: &Envelope, begun: Begun) -> Result<JobAnswer> {
+    async fn answer(&self, envelope: &Envelope, begun: Begun, trace: Option<TraceContext>) -> Result<JobAnswer> {
         let wanted = self.read_payload(envelope)?;
         let left = envelope.deadline.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         let own = if let Wanted::Call(_, timeout) = &wanted { *timeout } else { None };
-        let admitted = self.admit(envelope, left.into_iter().chain(own).min()).await;
+        let admitted = self.admit(envelope, left.into_iter().chain(own).min(), trace).await;
         if let (Begun::Again, Wanted::Call(call, _)) = (begun, &wanted)
             && !self.may_run_again(envelope, admitted.as_ref().ok(), call)
         {
@@ -141,7 +146,12 @@ impl Core {
         }
     }
 
-    async fn admit(&self, envelope: &Envelope, timeout: Option<Duration>) -> Result<Context> {
+    async fn admit(
+        &self,
+        envelope: &Envelope,
+        timeout: Option<Duration>,
+        trace: Option<TraceContext>,
+    ) -> Result<Context> {
         let is_id = |id: &String| {
             let may_be = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
             (1..=128).contains(&id.len()) && id.bytes().all(may_be)
@@ -156,9 +166,14 @@ impl Core {
             timeout,
             listener: None,
             door: "queue",
-            trace: envelope.trace.clone(),
+            trace,
         };
-        self.gateway.admit(admission).await
+        let context = self.gateway.admit(admission).await?;
+        // Who queues a request must not have another one's rights by it.
+        if envelope.caller.as_ref().is_some_and(|caller| *caller != context.principal().id) {
+            return Err(Error::new(ErrorKind::Forbidden, "jobs of this queue run with another caller's rights"));
+        }
+        Ok(context)
     }
 
     /// Whether a call that may have run may run again: the job says so, or else the tool. A tool that cannot be

@@ -8,7 +8,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use gateway_core::{ErrorKind, Gateway};
+use gateway_core::{ErrorKind, Gateway, Queue, Usage};
 use http::Method;
 use http_server::{Answer, Caller, HttpDoor, HttpServer, HttpServerConfig, Refusal};
 use tower::Service as _;
@@ -16,7 +16,7 @@ use tracing::{Instrument as _, Span};
 
 use crate::config::RestConfig;
 use crate::problem::{Problem, render};
-use crate::{execute, health, openapi, search, servers, sessions, spans, tools};
+use crate::{execute, health, openapi, requests, search, servers, sessions, spans, tools, usage};
 
 /// Writes the metrics of the whole gateway.
 #[derive(Clone)]
@@ -50,12 +50,15 @@ impl fmt::Debug for Metrics {
 #[derive(Clone, Debug)]
 pub(crate) struct Door {
     pub gateway: Gateway,
+    queue: Option<Arc<dyn Queue>>,
     fixed: Arc<Fixed>,
 }
 
+#[derive(Clone)]
 struct Fixed {
     config: RestConfig,
     metrics: Metrics,
+    usage: Option<Arc<dyn Usage>>,
 }
 
 impl fmt::Debug for Fixed {
@@ -69,8 +72,17 @@ impl Door {
         &self.fixed.config
     }
 
+    /// Where requests go that are answered later.
+    pub(crate) fn queue(&self) -> Option<&dyn Queue> {
+        self.queue.as_deref()
+    }
+
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.fixed.metrics
+    }
+
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn Usage>> {
+        self.fixed.usage.as_ref()
     }
 }
 
@@ -87,7 +99,23 @@ pub struct RestDoor {
 impl RestDoor {
     /// The door of `gateway`. Hand it to an [`HttpServer`].
     pub fn new(gateway: Gateway, config: RestConfig, metrics: Metrics) -> Self {
-        let door = Door { gateway, fixed: Arc::new(Fixed { config, metrics }) };
+        let door = Door { gateway, queue: None, fixed: Arc::new(Fixed { config, metrics, usage: None }) };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With a queue for requests that their callers want answered later. Somebody must work on it; jobs say with `caller` whose they
+    /// are, and must run with no other caller's rights.
+    #[must_use]
+    pub fn with_queue(self, queue: Arc<dyn Queue>) -> Self {
+        let door = Door { queue: Some(queue), ..self.door };
+        Self { router: router(door.clone()), door }
+    }
+
+    /// With an answer to `/usage`, which is 404 otherwise.
+    #[must_use]
+    pub fn with_usage(self, usage: Arc<dyn Usage>) -> Self {
+        let fixed = Fixed { usage: Some(usage), ..Fixed::clone(&self.door.fixed) };
+        let door = Door { fixed: Arc::new(fixed), ..self.door };
         Self { router: router(door.clone()), door }
     }
 
@@ -136,6 +164,7 @@ fn router(door: Door) -> Router {
     Router::new()
         .route(EXECUTE, post(execute::execute))
         .route("/mcp/search", post(search::search))
+        .route("/mcp/requests/{id}", get(requests::show))
         .route("/mcp/tools", get(tools::list))
         .route("/mcp/servers", get(servers::list))
         .route("/mcp/servers/add", post(servers::add))
@@ -147,6 +176,7 @@ fn router(door: Door) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
+        .route("/usage", get(usage::usage))
         .route("/openapi.json", get(openapi::document))
         // The original's spellings.
         .route("/tools", get(tools::list))

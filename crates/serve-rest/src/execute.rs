@@ -18,31 +18,42 @@ use crate::door::Door;
 use crate::events;
 use crate::openapi::{BodyRefusals, CallFailures, Refusals};
 use crate::problem::Problem;
-use crate::wire::{ExecuteAnswer, ExecuteBody};
+use crate::requests;
+use crate::wire::{ExecuteAnswer, ExecuteBody, QueuedAnswer};
 
 /// Runs a tool.
 ///
 /// With `Accept: text/event-stream` the answer is a stream of events: `progress` and `log` as the tool sends
-/// them, then one `result` (with this answer as its data) or `error` (with the body of a failure).
+/// them, then one `result` (with this answer as its data) or `error` (with the body of a failure). With
+/// `Prefer: respond-async` the call is queued, and answered later.
 #[utoipa::path(
     post,
     path = "/mcp/execute",
     operation_id = "execute_tool",
     tag = "tools",
-    params(("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent")),
+    params(
+        ("X-Session-ID" = Option<String>, Header, description = "the session; the default one when absent"),
+        ("Prefer" = Option<String>, Header, description = "`respond-async`: queue it, and answer later"),
+    ),
     request_body = ExecuteBody,
     responses(
         (status = 200, description = "the tool ran", content(
             (ExecuteAnswer = "application/json"),
             (String = "text/event-stream"),
         )),
+        (status = 202, description = "the call is queued; `Location` says where its answer will be", body = QueuedAnswer),
         Refusals, BodyRefusals, CallFailures,
     ),
 )]
 pub(crate) async fn execute(State(door): State<Door>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let streams = wants_events(request.headers());
+    let later = !streams && requests::is_preferred(request.headers());
     let text = read_json(&door, &caller, request, usize::MAX).await?;
     let (call, timeout) = parse::<CallBody<'_>>(&text)?.request(&text, door.config().max_timeout_ms)?;
+    if later && let Some(queue) = door.queue() {
+        let context = caller.admit(&door.gateway).await?;
+        return requests::enqueue(queue, &caller, &context, "mcp_tool_call", &text).await;
+    }
     if streams {
         let (listener, notifications) = Listener::channel(door.config().max_waiting_events.max(1));
         let context = caller.admit_for(&door.gateway, timeout, Some(listener)).await?;

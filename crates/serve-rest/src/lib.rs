@@ -15,12 +15,14 @@ mod execute;
 mod health;
 mod openapi;
 mod problem;
+mod requests;
 mod search;
 mod servers;
 mod sessions;
 mod spans;
 mod time;
 mod tools;
+mod usage;
 mod wire;
 
 pub use config::{Lookup, RestConfig};

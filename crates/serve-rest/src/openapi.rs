@@ -10,7 +10,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::{IntoResponses, Modify, OpenApi};
 
 use crate::wire::ProblemBody;
-use crate::{answer, execute, health, search, servers, sessions, tools};
+use crate::{answer, execute, health, requests, search, servers, sessions, tools, usage};
 
 /// The description of this door in OpenAPI 3.1, as `/openapi.json` answers it.
 #[derive(OpenApi)]
@@ -19,6 +19,7 @@ use crate::{answer, execute, health, search, servers, sessions, tools};
     paths(
         search::search,
         execute::execute,
+        requests::show,
         tools::list,
         servers::list,
         servers::add,
@@ -31,6 +32,7 @@ use crate::{answer, execute, health, search, servers, sessions, tools};
         health::livez,
         health::readyz,
         health::metrics,
+        usage::usage,
         document,
     ),
     components(schemas(ProblemBody)),
@@ -175,6 +177,18 @@ pub(crate) enum CallFailures {
 #[expect(dead_code, reason = "read by the macro only")]
 pub(crate) enum Shortage {
     /// There are too many; `Retry-After` says when to come back.
+    #[response(status = 429)]
+    RateLimited(ProblemBody),
+}
+
+/// Refusals of requests that are queued.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "read by the macro only")]
+pub(crate) enum QueueRefusals {
+    /// Another request has this `X-Request-ID`.
+    #[response(status = 409)]
+    Conflict(ProblemBody),
+    /// The queue is full; `Retry-After` says when to come back.
     #[response(status = 429)]
     RateLimited(ProblemBody),
 }

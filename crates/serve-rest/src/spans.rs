@@ -23,7 +23,9 @@ pub(crate) fn begin(gateway: &Gateway, caller: &mut Caller, method: &Method, pat
             .with("gateway.door", caller.door)
             .with("gateway.request.id", caller.request_id.to_string())
     })?;
-    caller.trace = Some(span.context().clone());
+    if let Some(place) = span.context() {
+        caller.trace = Some(place.clone());
+    }
     Some(span)
 }
 

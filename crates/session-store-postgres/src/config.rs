@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use gateway_core::{Error, ErrorKind, Result, Secret};
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 /// The longest name of a schema: PostgreSQL cuts names off at 63 bytes, and the channel's is longer by some.
 const LONGEST_SCHEMA: usize = 40;
@@ -68,6 +68,10 @@ impl PostgresConfig {
         }
         if config.get_ssl_mode() == SslMode::Prefer && config.get_hosts().iter().all(is_here) {
             config.ssl_mode(SslMode::Disable);
+        }
+        // Of several hosts, and after a failover, the one that can be written to.
+        if config.get_target_session_attrs() == TargetSessionAttrs::Any {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         if config.get_application_name().is_none() {
             config.application_name("mcp-gateway");

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Client, Hook, HookError, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use gateway_core::{Error, ErrorKind, RecordChange, Result, SessionStore, StoredSession};
 use tokio::sync::{broadcast, oneshot};
 use tokio::task::JoinSet;
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
 use crate::config::PostgresConfig;
@@ -28,7 +29,7 @@ const CHANGES_KEPT: usize = 1024;
 /// [`Unavailable`](ErrorKind::Unavailable) and goes on by itself afterwards; whoever listens for
 /// [`changes`](SessionStore::changes) hears then that anything may be another.
 pub struct PostgresStore {
-    pool: Pool,
+    pub(crate) pool: Pool,
     pub(crate) statements: Arc<Statements>,
     schema: String,
     changes: broadcast::Sender<RecordChange>,
@@ -54,6 +55,7 @@ impl PostgresStore {
             .create_timeout(Some(config.connect_timeout))
             .recycle_timeout(Some(config.connect_timeout))
             .runtime(Runtime::Tokio1)
+            .post_create(limit(config.statement_timeout))
             .build()
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot set up connections").with_source(error))?;
         let mut client = pool.get().await.map_err(translate_pool)?;
@@ -86,6 +88,11 @@ impl PostgresStore {
             client.query(&prepared, values).await
         };
         match tokio::time::timeout(self.statement_timeout, query).await {
+            Ok(Err(error)) if error.code() == Some(&SqlState::READ_ONLY_SQL_TRANSACTION) => {
+                // The server is not the primary any more; another connection may lead to the one that is.
+                discard(client);
+                Err(translate(error))
+            }
             Ok(answer) => answer.map_err(translate),
             Err(_) => {
                 discard(client);
@@ -93,6 +100,15 @@ impl PostgresStore {
             }
         }
     }
+}
+
+/// What nobody waits for any more the database gives up, too, rather than hold a lock or wait for one.
+fn limit(statement_timeout: Duration) -> Hook {
+    let set = format!("SET statement_timeout = {}", statement_timeout.as_millis().max(1));
+    Hook::async_fn(move |client, _| {
+        let set = set.clone();
+        Box::pin(async move { client.batch_execute(&set).await.map_err(HookError::Backend) })
+    })
 }
 
 /// Closes a connection that an answer is still owed on: the next statement would wait behind it.

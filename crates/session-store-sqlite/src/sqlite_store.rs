@@ -201,3 +201,77 @@ impl Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::open::open;
+
+    struct Case {
+        _folder: tempfile::TempDir,
+        connection: Connection,
+        watch: Watch,
+        heard: broadcast::Receiver<RecordChange>,
+    }
+
+    fn case() -> Case {
+        let folder = tempfile::tempdir().expect("a folder");
+        let opened = open(&SqliteConfig::new(folder.path().join("gateway.db"))).expect("opened");
+        let (changes, heard) = broadcast::channel(CHANGES_KEPT * 4);
+        let watch = Watch { writer_id: 1, seq: 0, changes, swept: Instant::now() };
+        Case { _folder: folder, connection: opened.writer, watch, heard }
+    }
+
+    fn record(id: &str, end: std::time::SystemTime) -> StoredSession {
+        StoredSession { id: id.to_owned(), revision: 1, expires_at: end, data: "x".into() }
+    }
+
+    #[test]
+    fn others_changes_are_told_once_each_and_own_ones_not_again() {
+        let Case { _folder, mut connection, mut watch, mut heard } = case();
+        let end = std::time::SystemTime::now() + Duration::from_secs(60);
+        for (writer, id) in [(1, "own"), (2, "other"), (1, "own-2"), (3, "other-2")] {
+            assert!(records::create(&mut connection, writer, &record(id, end)).expect("created"));
+        }
+        watch.look(&mut connection);
+        watch.look(&mut connection);
+        for id in ["other", "other-2"] {
+            assert_eq!(heard.try_recv().expect("told"), RecordChange::One(id.into()));
+        }
+        assert!(heard.try_recv().is_err());
+    }
+
+    #[test]
+    fn who_missed_more_than_is_remembered_hears_that_anything_may_be_another() {
+        let Case { _folder, mut connection, mut watch, mut heard } = case();
+        let end = std::time::SystemTime::now() + Duration::from_secs(60);
+        connection.pragma_update(None, "synchronous", "OFF").expect("faster");
+        for number in 0..1100 {
+            let record = record(&format!("sess_{number}"), end);
+            assert!(records::create(&mut connection, 2, &record).expect("created"));
+        }
+        watch.look(&mut connection);
+        assert_eq!(heard.try_recv().expect("told"), RecordChange::Any);
+        let rows: i64 =
+            connection.query_row("SELECT count(*) FROM record_change", [], |row| row.get(0)).expect("counted");
+        assert_eq!(rows, 1024, "what is remembered");
+    }
+
+    #[test]
+    fn what_has_expired_is_removed_now_and_then_and_what_lives_stays() {
+        let Case { _folder, mut connection, mut watch, mut heard } = case();
+        let now = std::time::SystemTime::now();
+        records::create(&mut connection, 1, &record("sess_gone", now - Duration::from_secs(1))).expect("created");
+        records::create(&mut connection, 1, &record("sess_lives", now + Duration::from_secs(60))).expect("created");
+        let ids = |connection: &Connection| -> String {
+            let ask = "SELECT group_concat(id, ' ') FROM (SELECT id FROM record ORDER BY id)";
+            connection.query_row(ask, [], |row| row.get(0)).expect("asked")
+        };
+        watch.look(&mut connection);
+        assert_eq!(ids(&connection), "sess_gone sess_lives", "it is not yet time");
+        watch.swept = Instant::now().checked_sub(SWEEP).expect("the machine has run for a while");
+        watch.look(&mut connection);
+        assert_eq!(ids(&connection), "sess_lives");
+        assert!(heard.try_recv().is_err(), "an end is no change");
+    }
+}

@@ -28,7 +28,7 @@ impl RedisServer {
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let child = spawn(folder.path(), port)?;
+        let child = launch(folder.path(), port)?;
         let server = Self { port, folder, child };
         server.wait_until_ready().await?;
         Ok(server)
@@ -52,7 +52,7 @@ impl RedisServer {
     pub async fn kill_and_restart(&mut self, away: Duration) -> Result<()> {
         self.child.kill().await?;
         sleep(away).await;
-        self.child = spawn(self.folder.path(), self.port)?;
+        self.child = launch(self.folder.path(), self.port)?;
         self.wait_until_ready().await
     }
 
@@ -71,7 +71,7 @@ impl RedisServer {
     }
 }
 
-fn spawn(folder: &Path, port: u16) -> Result<Child> {
+fn launch(folder: &Path, port: u16) -> Result<Child> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", "yes"]);
     // What was answered has been handed to the system by then, so a killed process loses nothing of it.

@@ -16,5 +16,6 @@ mod node;
 mod python;
 mod setup;
 
+pub use apt::install as install_packages;
 pub use node::requirements;
 pub use setup::{Peers, set_up};

@@ -23,6 +23,8 @@ pub(crate) struct Contract {
 struct Operation {
     statuses: BTreeSet<u16>,
     fields: Fields,
+    /// Those of the answer with status 202.
+    queued: Fields,
 }
 
 /// The fields of an answer with status 200: `result[].match_score`, `servers{}.name`.
@@ -74,11 +76,14 @@ impl Contract {
         let (mut operations, mut older) = (BTreeMap::<String, Operation>::new(), Vec::new());
         let mut current = String::new();
         for line in block.lines() {
-            if let Some(field) = line.strip_prefix("  < ") {
+            let queued = line.strip_prefix("  + ");
+            if let Some(field) = line.strip_prefix("  < ").or(queued) {
                 let (name, kind) = field.split_once(": ").expect("NAME: TYPE");
                 let (bare, may_be_missing) = (name.trim_end_matches('?'), name.ends_with('?'));
                 let field = Field { kind: kind.to_owned(), may_be_missing };
-                operations.entry(current.clone()).or_default().fields.0.insert(bare.to_owned(), field);
+                let operation = operations.entry(current.clone()).or_default();
+                let fields = if queued.is_some() { &mut operation.queued } else { &mut operation.fields };
+                fields.0.insert(bare.to_owned(), field);
             } else if let Some((name, statuses)) = line.split_once(" -> ") {
                 name.clone_into(&mut current);
                 let statuses = statuses.split(' ').map(|status| status.parse::<u16>().expect("a status"));
@@ -108,9 +113,20 @@ impl Contract {
     /// which the document says nothing.
     #[track_caller]
     pub(crate) fn check(&self, name: &str, answer: &Value) {
+        self.check_fields(name, |operation| &operation.fields, answer);
+    }
+
+    /// The same of an answer with status 202.
+    #[track_caller]
+    pub(crate) fn check_queued(&self, name: &str, answer: &Value) {
+        self.check_fields(name, |operation| &operation.queued, answer);
+    }
+
+    #[track_caller]
+    fn check_fields(&self, name: &str, fields: impl Fn(&Operation) -> &Fields, answer: &Value) {
         let operation = self.operations.get(name).unwrap_or_else(|| panic!("{name} is not in the contract"));
         let mut faults = Vec::new();
-        operation.fields.check("", answer, &mut faults);
+        fields(operation).check("", answer, &mut faults);
         assert!(faults.is_empty(), "{name}: {faults:#?} in {answer:#}");
     }
 }

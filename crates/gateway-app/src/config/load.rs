@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use gateway_core::ServerSpec;
+use gateway_telemetry::Telemetry;
 use serve_rest::Lookup;
 
 use super::environment::Environment;
@@ -57,6 +58,9 @@ pub fn load(arguments: &Arguments, environment: &Environment) -> Result<Loaded, 
     let environment = environment.with_weaker(dotenv);
     let variables = environment.variables.clone();
     settings.rest.variables = Lookup::new(move |name| variables.get(name).cloned());
+    if let Err(error) = Telemetry::check(|name| settings.rest.variables.get(name)) {
+        mistakes.0.push(Mistake::new("OpenTelemetry", error.message()));
+    }
     let servers_file = ServersFile::new(&settings.servers, environment.clone());
     let relays = matches!(arguments.program, Program::Mcp(_)) && settings.relay.is_some();
     // The servers are those of the gateway elsewhere; what lies here is not asked for.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use gateway_core::Secret;
+use session_store_sealed::SealingKeys;
 
 use super::reader::Reader;
 
@@ -110,6 +111,11 @@ pub(super) fn storage(
         previous.map(str::trim).filter(|key| !key.is_empty()).map(Secret::new).collect::<Vec<_>>();
     if encryption_key.is_none() && !previous_encryption_keys.is_empty() {
         reader.mistake("storage.previous_encryption_keys", "needs storage.encryption_key, the key from now on");
+    }
+    if let Some(key) = &encryption_key
+        && let Err(error) = SealingKeys::parse(key, &previous_encryption_keys)
+    {
+        reader.mistake("storage.encryption_key", error.message());
     }
     let postgres = |url: Secret| StoragePlace::Postgres { url, schema: schema.clone() };
     let missing = |reader: &mut Reader<'_>, needs: &str| {

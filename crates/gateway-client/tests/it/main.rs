@@ -5,11 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use auth_api_key::ApiKeyAuth;
-use gateway_client::{CallEvent, Error, GatewayClient, HealthStatus, NewSession, SearchRequest, ServerState, ToolCall};
-use gateway_core::{GatewayBuilder, Secret};
+use gateway_client::{
+    CallEvent, Error, GatewayClient, HealthStatus, NewSession, RequestStatus, SearchReply, SearchRequest, ServerState,
+    StoredRequest, ToolCall, ToolReply, UsageGroup, UsageRequest,
+};
+use gateway_core::{Credentials, GatewayBuilder, Secret};
 use gateway_testkit::fakes::{Answer, FakeServer, FakeTransport, spec};
+use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
+use queue_memory::{MemoryQueue, MemoryQueueConfig};
 use router_keyword::KeywordRouter;
+use serve_queue::{QueueDoor, QueueDoorConfig};
 use serve_rest::{Metrics, RestConfig, RestDoor};
 use session_store_memory::MemoryStore;
 use tokio::net::TcpListener;
@@ -28,7 +34,10 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let more = FakeServer::new().with_tool("extra", "One more", Answer::echo());
     let transport = FakeTransport::new().with_server("demo", &demo).with_server("more", &more);
     let auth = Arc::new(ApiKeyAuth::new(Some(Secret::new("k3y"))));
+    let usage = Arc::new(UsageRecorder::new(UsageConfig::default()));
     let gateway = GatewayBuilder::new(Arc::new(KeywordRouter::default()), Arc::new(MemoryStore::new()), auth)
+        .with_layer(usage.layer())
+        .with_feedback(Arc::<UsageRecorder>::clone(&usage))
         .with_transport(Arc::new(transport))
         .with_servers(vec![spec("demo")])
         .start()
@@ -38,7 +47,12 @@ async fn gateway() -> (GatewayClient, FakeServer) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     let metrics = Metrics::new("text/plain", || "up 1\n".to_owned());
-    let door = RestDoor::new(gateway, RestConfig::default(), metrics);
+    let queue = Arc::new(MemoryQueue::new(MemoryQueueConfig::default()));
+    let credentials = Credentials { token: Some(Secret::new("k3y")), local: true };
+    let config = QueueDoorConfig { credentials, ..QueueDoorConfig::default() };
+    let worker = QueueDoor::new(gateway.clone(), queue.clone(), config);
+    tokio::spawn(async move { worker.serve(&CancellationToken::new(), Duration::ZERO).await });
+    let door = RestDoor::new(gateway, RestConfig::default(), metrics).with_queue(queue).with_usage(usage);
     let server = HttpServer::new(HttpServerConfig::default(), Arc::new(door));
     tokio::spawn(async move { serve(listener, server, CancellationToken::new(), Duration::ZERO).await });
     (GatewayClient::new(url).unwrap(), demo)
@@ -136,6 +150,45 @@ async fn events_come_in_order() {
     assert_eq!(client.execute_stream(&bad).await.unwrap_err().status(), Some(422));
 }
 
+async fn answered(client: &GatewayClient, request_id: &str) -> StoredRequest {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let stored = client.request(request_id).await.unwrap();
+        if stored.response.is_some() {
+            return stored;
+        }
+        assert!(matches!(stored.status, RequestStatus::Queued | RequestStatus::Processing));
+        assert!(stored.reply::<ToolReply>().unwrap().is_none());
+        assert!(tokio::time::Instant::now() < deadline, "no answer comes");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn requests_are_queued_and_answered_later() {
+    let (client, demo) = with_key().await;
+    let call = ToolCall::new("odd");
+    let queued = client.execute_later("job-1", &call).await.unwrap();
+    assert_eq!((queued.request_id.as_str(), queued.status), ("job-1", RequestStatus::Queued));
+    let stored = answered(&client, "job-1").await;
+    let reply = stored.reply::<ToolReply>().unwrap().unwrap();
+    assert_eq!((reply.result.call_tool_result.get(), stored.status), (ODD, RequestStatus::Completed));
+    assert!(stored.request.get().contains("mcp_tool_call"));
+    assert_eq!(client.execute_later("job-1", &call).await.unwrap().status, RequestStatus::Completed);
+    assert_eq!(demo.calls(), 1);
+
+    client.search_later("job-2", &SearchRequest::new("repeat a message")).await.unwrap();
+    let found = answered(&client, "job-2").await.reply::<SearchReply>().unwrap().unwrap();
+    assert_eq!(found.result[0].tool_name, "echo");
+
+    client.execute_later("job-3", &ToolCall::new("nobody")).await.unwrap();
+    let error = answered(&client, "job-3").await.reply::<ToolReply>().unwrap_err();
+    assert_eq!((error.kind(), error.request_id()), (Some("not_found"), Some("job-3")));
+    assert_eq!(client.request("job-4").await.unwrap_err().status(), Some(404));
+    assert!(matches!(client.execute_later("a\nb", &call).await, Err(Error::Invalid(_))));
+    assert_eq!(client.execute_later("a/b", &call).await.unwrap_err().status(), Some(400));
+}
+
 #[tokio::test]
 async fn dropping_cancels() {
     let (client, demo) = with_key().await;
@@ -181,4 +234,29 @@ async fn sessions_and_servers() {
     assert_eq!(inside.remove_server("demo").await.unwrap().total_servers, 0);
     client.delete_session(&created.session_id).await.unwrap();
     assert_eq!(inside.tools().await.unwrap_err().kind(), Some("not_found"));
+}
+
+#[tokio::test]
+async fn usage_is_told() {
+    let (client, _) = with_key().await;
+    for tool in ["echo", "echo", "fail"] {
+        client.execute(&ToolCall::new(tool)).await.unwrap();
+    }
+    client.search(&SearchRequest::new("zzz")).await.unwrap();
+    let usage = client.usage(&UsageRequest::new()).await.unwrap();
+    assert_eq!((usage.group, usage.window_seconds, usage.total.calls), (UsageGroup::Tool, 3600, 3));
+    assert_eq!((usage.groups[0].key.as_str(), usage.groups[0].counts.calls), ("demo/echo", 2));
+    assert_eq!((usage.failing[0].key.as_str(), usage.failing[0].counts.tool_errors), ("demo/fail", 1));
+    assert_eq!((usage.searches.total, usage.searches.unmatched_queries[0].query.as_str()), (1, "zzz"));
+    assert!(usage.series.len() > 1 && usage.slow[0].counts.latency.max_ms > 0.0);
+
+    let request = UsageRequest::new().with_window_seconds(86_400).with_group(UsageGroup::Caller).with_limit(1);
+    let usage = client.usage(&request).await.unwrap();
+    assert_eq!(
+        (usage.group, usage.window_seconds, usage.groups[0].key.as_str()),
+        (UsageGroup::Caller, 86_400, "api-key")
+    );
+    assert_eq!((usage.unused.len(), usage.unused_total), (1, 3));
+    let error = client.usage(&UsageRequest::new().with_limit(0)).await.unwrap_err();
+    assert_eq!((error.status(), error.kind()), (Some(400), Some("invalid_request")));
 }

@@ -16,8 +16,9 @@ pub trait Tracer: Debug + Send + Sync + 'static {
 
 /// A span that has begun. It ends when it is dropped.
 pub trait Span: Debug + Send + Sync + 'static {
-    /// Its place in the trace, for what is done within it and whoever is asked.
-    fn context(&self) -> &TraceContext;
+    /// Its place in the trace, for what is done within it and whoever is asked. `None` where it has none, as when nothing
+    /// is traced any more: then its parent's place stands.
+    fn context(&self) -> Option<&TraceContext>;
 
     /// Says one thing more about it.
     fn set(&mut self, key: &'static str, value: SpanValue);
@@ -44,7 +45,9 @@ pub enum SpanKind {
     Server,
     /// We ask somebody.
     Client,
-    /// Neither.
+    /// We take a message that nobody waits beside.
+    Consumer,
+    /// None of these.
     Internal,
 }
 
@@ -104,8 +107,8 @@ impl ActiveSpan {
         Self { span, has_ended: false }
     }
 
-    /// Its place in the trace.
-    pub fn context(&self) -> &TraceContext {
+    /// Its place in the trace, where it has one.
+    pub fn context(&self) -> Option<&TraceContext> {
         self.span.context()
     }
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::broadcast;
 
-use crate::{Result, ToolEntry};
+use crate::{ErrorKind, Result, ToolEntry};
 
 /// Reports what is used. Doors ask it; somebody who counts implements it.
 #[async_trait]
@@ -118,6 +118,8 @@ pub struct UsageCounts {
     pub calls: u64,
     /// Those that ended with an error of the gateway or on the way.
     pub errors: u64,
+    /// Of which kinds those were; the most often first.
+    pub errors_by_kind: Vec<(ErrorKind, u64)>,
     /// Those whose tool said itself that it failed (`isError`).
     pub tool_errors: u64,
     /// Those whose caller went away.

@@ -22,8 +22,8 @@ pub(super) async fn traced_call(
     call: &Call,
 ) -> Result<RawJson> {
     let span = ActiveSpan::new(tracer.begin(of_call(context, call), context.trace()));
-    let within = context.with_trace(span.context().clone());
-    let outcome = pipeline.invoke(&within, call).await;
+    let within = span.context().map(|place| context.with_trace(place.clone()));
+    let outcome = pipeline.invoke(within.as_ref().unwrap_or(context), call).await;
     let error_type = match &outcome {
         Err(error) => Some(error_type(error)),
         Ok(result) => (call.tool.is_some() && is_tool_error(result)).then(|| TOOL_ERROR.to_owned()),

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use async_trait::async_trait;
 use gateway_core::{
-    Admission, Endpoint, ErrorKind, NewSession, RecordChange, Secret, ServerSelector, ServerSpec, SessionStore,
-    StoredSession, Url,
+    Admission, Connect, Endpoint, ErrorKind, NewSession, RecordChange, Result, Secret, ServerSelector, ServerSpec,
+    SessionStore, StoredSession, Transport, Upstream, Url,
 };
 use gateway_testkit::fakes::{FakeStore, context, spec};
+use tokio::sync::Notify;
 
 use crate::replicas::{echo, names, over, replica};
 use crate::support::{call, eventually};
@@ -41,6 +43,44 @@ async fn the_default_set_of_one_is_that_of_all_within_a_second() {
     eventually("the other has lost it", || names(&two, &on_two) == ["b"]).await;
     eventually("and has ended it", || server.closes() == 2).await;
     assert!(begun.elapsed() < SOON, "two changes took {:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn a_server_that_is_waited_for_holds_up_nobody_elses_change() {
+    let store = telling();
+    let asked = Arc::new(Notify::new());
+    let one = replica(&store).await;
+    let two = over(&store, Vec::new(), &echo()).with_transport(Arc::new(Stuck(Arc::clone(&asked))));
+    let two = two.start().await.expect("starts");
+    let (on_one, on_two) = (context(&one, None).await, context(&two, None).await);
+    let slow = ServerSpec::new("stuck", "slow", Endpoint::Url(Url::default())).expect("valid");
+    let adding = tokio::spawn({
+        let (two, on_two) = (two.clone(), on_two.clone());
+        async move { two.add_servers(&on_two, vec![slow]).await }
+    });
+    asked.notified().await;
+    let begun = Instant::now();
+    one.add_servers(&on_one, vec![spec("b")]).await.expect("added");
+    eventually("the other has it", || names(&two, &on_two) == ["b"]).await;
+    assert!(begun.elapsed() < SOON && !adding.is_finished(), "it took {:?}", begun.elapsed());
+    adding.abort();
+    two.shutdown().await;
+}
+
+/// A transport that tells when it is asked for a connection, and never has one.
+#[derive(Debug)]
+struct Stuck(Arc<Notify>);
+
+#[async_trait]
+impl Transport for Stuck {
+    fn name(&self) -> &str {
+        "slow"
+    }
+
+    async fn connect(&self, _: Connect) -> Result<Arc<dyn Upstream>> {
+        self.0.notify_one();
+        std::future::pending().await
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use gateway_core::{Call, Context, ErrorKind, Invoke, Layer, RawJson, Result};
+use gateway_core::{Call, Context, ErrorKind, Feedback, Invoke, Layer, RawJson, Result, ToolSearch, ToolUse};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
@@ -13,8 +13,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use tokio::time::Instant;
 
+use super::doors::Doors;
 use super::handle::MetricsHandle;
 use super::names::Names;
+use super::searches::Searches;
 use crate::per_server::PerServer;
 
 /// Upper ends of the duration histogram's buckets, in seconds: from a local tool to a slow agent.
@@ -53,7 +55,7 @@ impl Default for MetricsConfig {
     }
 }
 
-/// Counts calls by server and outcome, times them, and knows how many are under way.
+/// Counts calls by server and outcome, times them, and knows how many are under way. As a [`Feedback`] it counts searches, too.
 #[derive(Clone, Debug)]
 pub struct MetricsLayer {
     families: Arc<Families>,
@@ -67,6 +69,10 @@ impl MetricsLayer {
             calls: Family::default(),
             durations: Family::new_with_constructor(NewHistogram),
             in_flight: Family::default(),
+            request_bytes: Family::default(),
+            response_bytes: Family::default(),
+            doors: Doors::default(),
+            searches: Searches::default(),
         });
         let mut registry = Registry::with_prefix("mcp_gateway");
         registry.register("calls", "Calls of upstream servers, by outcome", families.calls.clone());
@@ -77,6 +83,11 @@ impl MetricsLayer {
             families.durations.clone(),
         );
         registry.register("calls_in_flight", "Calls under way", families.in_flight.clone());
+        let (sent, received) = (families.request_bytes.clone(), families.response_bytes.clone());
+        registry.register_with_unit("request", "Params of calls", Unit::Bytes, sent);
+        registry.register_with_unit("response", "Results of calls", Unit::Bytes, received);
+        families.doors.register(&mut registry);
+        families.searches.register(&mut registry);
         (Self { families }, MetricsHandle::new(registry))
     }
 }
@@ -84,6 +95,14 @@ impl MetricsLayer {
 impl Layer for MetricsLayer {
     fn layer(&self, inner: Arc<dyn Invoke>) -> Arc<dyn Invoke> {
         Arc::new(Measured { inner, families: Arc::clone(&self.families), series: PerServer::default() })
+    }
+}
+
+impl Feedback for MetricsLayer {
+    fn used(&self, _used: &ToolUse<'_>) {}
+
+    fn searched(&self, search: &ToolSearch<'_>) {
+        self.families.searches.count(search);
     }
 }
 
@@ -114,6 +133,10 @@ struct Families {
     calls: Family<CallLabels, Counter>,
     durations: Family<ServerLabel, Histogram, NewHistogram>,
     in_flight: Family<ServerLabel, Gauge>,
+    request_bytes: Family<ServerLabel, Counter>,
+    response_bytes: Family<ServerLabel, Counter>,
+    doors: Doors,
+    searches: Searches,
 }
 
 /// The series of one server, at hand: nothing is looked up by name on the road of a call.
@@ -125,6 +148,8 @@ struct Series {
     outcomes: [OnceLock<Counter<u64, AtomicU64>>; OUTCOMES.len()],
     duration: Histogram,
     in_flight: Gauge,
+    request_bytes: Counter,
+    response_bytes: Counter,
 }
 
 impl Families {
@@ -136,6 +161,8 @@ impl Families {
             outcomes: Default::default(),
             duration: self.durations.get_or_create(&label).clone(),
             in_flight: self.in_flight.get_or_create(&label).clone(),
+            request_bytes: self.request_bytes.get_or_create(&label).clone(),
+            response_bytes: self.response_bytes.get_or_create(&label).clone(),
             server,
         }
     }
@@ -152,14 +179,23 @@ struct Measured {
 impl Invoke for Measured {
     async fn invoke(&self, context: &Context, call: &Call) -> Result<RawJson> {
         let series = self.series.of(&call.server, |server| self.families.series(server.spec().name()));
+        self.families.doors.count(context.door());
+        series.request_bytes.inc_by(length(&call.params));
         let mut measurement = Measurement::start(series);
         let answer = self.inner.invoke(context, call).await;
         measurement.outcome = match &answer {
-            Ok(_) => Outcome::Ok,
+            Ok(result) => {
+                measurement.series.response_bytes.inc_by(length(result));
+                Outcome::Ok
+            }
             Err(error) => Outcome::Error(error.kind()),
         };
         answer
     }
+}
+
+fn length(json: &RawJson) -> u64 {
+    u64::try_from(json.as_bytes().len()).unwrap_or(u64::MAX)
 }
 
 /// One call under way; counted when this is dropped, so that a call whose caller went away counts too.

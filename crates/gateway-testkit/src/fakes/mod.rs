@@ -7,6 +7,7 @@ mod network;
 mod router;
 mod server;
 mod store;
+mod tracer;
 mod transport;
 mod usage_store;
 
@@ -17,5 +18,6 @@ pub use network::FakeNetwork;
 pub use router::FakeRouter;
 pub use server::{Answer, FakeServer};
 pub use store::FakeStore;
+pub use tracer::{FakeTracer, RecordedSpan};
 pub use transport::FakeTransport;
 pub use usage_store::FakeUsageStore;

@@ -301,7 +301,7 @@ fn header<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn headers_as_json(headers: &HeaderMap) -> String {
+pub(super) fn headers_as_json(headers: &HeaderMap) -> String {
     let pairs = headers
         .iter()
         .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned().into()));

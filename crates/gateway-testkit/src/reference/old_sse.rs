@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use super::Server;
 use super::conformance::Body;
 use super::connections::serve_connections;
-use super::http::{MAX_BODY, accepts, empty, event, json};
+use super::http::{MAX_BODY, accepts, empty, event, headers_as_json, json};
 use super::peer::{Kind, Peer};
 use super::server::{Outlet, lock};
 use super::stdio::take;
@@ -104,7 +104,7 @@ impl Door {
         let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         };
-        match take(&peer, &body.to_bytes(), &outlet) {
+        match take(&peer, &body.to_bytes(), &outlet, Some(headers_as_json(headers))) {
             Ok(()) => empty(StatusCode::ACCEPTED),
             Err(fault) => json(StatusCode::BAD_REQUEST, fault.message(None)),
         }

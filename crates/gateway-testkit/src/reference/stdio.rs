@@ -44,7 +44,7 @@ async fn read_messages(
     let mut line = Vec::new();
     while input.read_until(b'\n', &mut line).await? > 0 {
         if !line.trim_ascii().is_empty()
-            && let Err(fault) = take(peer, &line, outlet)
+            && let Err(fault) = take(peer, &line, outlet, None)
         {
             let id = serde_json::from_slice::<Envelope<'_>>(&line).ok().and_then(|envelope| envelope.id);
             let message = fault.message(id.map(serde_json::value::RawValue::get));
@@ -58,8 +58,8 @@ async fn read_messages(
     Ok(())
 }
 
-/// Takes one message, as the era of the server wants it.
-pub(super) fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(), Fault> {
+/// Takes one message, as the era of the server wants it; `headers` are those of the HTTP request that it came in.
+pub(super) fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet, headers: Option<String>) -> Result<(), Fault> {
     if line.trim_ascii().starts_with(b"[") {
         // Batches went with 2025-06-18.
         return Err(Fault::new(INVALID_REQUEST, "a batch is no message"));
@@ -78,7 +78,7 @@ pub(super) fn take(peer: &Arc<Peer>, line: &[u8], outlet: &Outlet) -> Result<(),
     } else if is_request && !era.legacy() {
         return Err(Fault::new(INVALID_PARAMS, "`_meta` does not name the protocol version"));
     }
-    peer.receive(&envelope, Arrival { modern, outlet: outlet.clone(), ends_with_outlet: false, headers: None });
+    peer.receive(&envelope, Arrival { modern, outlet: outlet.clone(), ends_with_outlet: false, headers });
     Ok(())
 }
 

@@ -36,6 +36,7 @@ where
             save_refuses_an_unknown_id,
             of_many_saves_at_once_one_wins,
             save_moves_the_end_of_life,
+            an_end_of_life_may_be_far_away,
             delete_removes_the_record_and_says_so,
             list_has_all_records_in_order_of_their_ids,
             a_list_has_only_what_begins_with_the_prefix,
@@ -145,6 +146,16 @@ async fn save_moves_the_end_of_life(store: Store) -> Verdict {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     ensure_eq!(load(&store, &record.id).await?, Some(record), "the record after its first end of life");
+    Ok(())
+}
+
+async fn an_end_of_life_may_be_far_away(store: Store) -> Verdict {
+    // The year 9999, in which whoever wants a record for ever lets it end.
+    let far = SystemTime::UNIX_EPOCH + Duration::from_secs(253_402_300_799);
+    let mut record = StoredSession { expires_at: far, ..created(&store, "x").await? };
+    record.revision = store.save(record.clone()).await.map_err(unexpected("save"))?;
+    ensure_eq!(load(&store, &record.id).await?, Some(record.clone()), "a record that ends in 9999");
+    store.delete(&record.id).await.map_err(unexpected("delete"))?;
     Ok(())
 }
 

@@ -5,18 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use async_trait::async_trait;
-use gateway_core::{
-    Error, ErrorKind, Result, ToolEntry, Usage, UsageChunk, UsageEvent, UsageQuery, UsageReport, UsageStore,
-};
+use gateway_core::{Result, ToolEntry, Usage, UsageChunk, UsageEvent, UsageQuery, UsageReport, UsageStore};
 use tokio::sync::broadcast;
 
-use super::UsageRecorder;
+use super::{UsageRecorder, blocking};
 use crate::chunk::{self, Unreadable};
 use crate::report::{Sum, Window};
 use crate::time::{MINUTES_PER_HOUR, at_hour, minute_of};
 
-/// So many hours are read from the store at once: all of a month may be more than is well held in memory.
-const HOURS_AT_ONCE: u64 = 24;
+/// So many hours are read from the store at once: all of a year may be more than is well held in memory.
+const HOURS_AT_ONCE: u64 = 7 * 24;
 
 #[async_trait]
 impl Usage for UsageRecorder {
@@ -92,10 +90,4 @@ fn add_chunks(mut sum: Sum, chunks: Vec<UsageChunk>) -> (Sum, Option<(UsageChunk
 
 fn hour_of(chunk: &UsageChunk) -> u64 {
     minute_of(chunk.begins_at) / MINUTES_PER_HOUR
-}
-
-/// Runs `work`, which may take some milliseconds, where it holds up no call.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|panic| Error::new(ErrorKind::Internal, "the report broke off").with_source(panic))
 }

@@ -44,6 +44,7 @@ async fn calls_are_counted_however_they_end() {
     let report = counted.report(15, UsageGroup::Tool).await;
     let UsageCounts { calls, errors, tool_errors, cancelled, .. } = report.total;
     assert_eq!((calls, errors, tool_errors, cancelled), (8, 2, 1, 2));
+    assert_eq!(report.total.errors_by_kind, [(ErrorKind::DeadlineExceeded, 1), (ErrorKind::UpstreamFailed, 1)]);
     let groups: Vec<_> = report.groups.iter().map(|row| (row.key.as_str(), row.counts.calls)).collect();
     assert_eq!(groups, [("a/echo", 3), ("a/hang", 2), ("a/broken", 1), ("a/cancelled", 1), ("a/fail", 1)]);
     let failing: Vec<_> =

@@ -64,6 +64,24 @@ async fn an_answered_request_is_known_for_its_time() {
 }
 
 #[tokio::test]
+async fn what_is_buried_without_an_answer_leaves_nothing_behind() {
+    let queue = MemoryQueue::new(MemoryQueueConfig::default());
+    for begins in [false, true] {
+        queue.push(job("pushed", 1)).await.expect("pushed");
+        let claim = queue.claim(1, Duration::ZERO).await.expect("claimed").pop().expect("a job");
+        if begins {
+            let request = QueuedRequest { request_id: "begun".to_owned(), reply_to: None };
+            queue.begin(&claim, &request).await.expect("begun");
+        }
+        let dead = Settlement::Dead { reason: String::new(), answer: None };
+        queue.settle(&claim, dead).await.expect("settled");
+        for id in ["pushed", "begun"] {
+            assert_eq!(queue.request(id).await.expect("asked"), None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn of_answered_requests_and_answers_the_oldest_go() {
     let queue = MemoryQueue::new(MemoryQueueConfig { max_records: 2, ..MemoryQueueConfig::default() });
     for id in ["a", "b", "c"] {

@@ -1,6 +1,7 @@
 //! The broker of the tests: queues of their own, and what a client in any other language would do.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +30,8 @@ pub struct Broker {
     pub records: Arc<dyn SessionStore>,
     pub channel: Channel,
     _connection: Arc<Connection>,
+    /// Names of queues that were declared, to be deleted.
+    declared: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Broker {
@@ -41,7 +44,7 @@ impl Broker {
         channel.confirm_select(ConfirmSelectOptions::default()).await.expect("confirms");
         let prefix = format!("t{}", uuid::Uuid::new_v4().simple());
         let records = Arc::new(MemoryStore::new());
-        let broker = Broker { prefix, records, channel, _connection: Arc::new(connection) };
+        let broker = Broker { prefix, records, channel, _connection: Arc::new(connection), declared: Arc::default() };
         let outcome = std::panic::AssertUnwindSafe(test(broker.clone())).catch_unwind().await;
         broker.clean().await;
         if let Err(panic) = outcome {
@@ -51,15 +54,23 @@ impl Broker {
 
     async fn clean(&self) {
         let channel = self._connection.create_channel().await.expect("a channel");
-        for queue in ["requests", "responses", "dead", "mine", "other", "gone"] {
-            channel.queue_delete(self.named(queue).into(), QueueDeleteOptions::default()).await.expect("deleted");
+        let declared = std::mem::take(&mut *self.declared.lock().expect("whole"));
+        for queue in &declared {
+            channel.queue_delete(queue.as_str().into(), QueueDeleteOptions::default()).await.expect("deleted");
+            let exchange = format!("{queue}.dlx");
+            channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.expect("deleted");
         }
-        let exchange = format!("{}.dlx", self.named("requests"));
-        channel.exchange_delete(exchange.into(), ExchangeDeleteOptions::default()).await.expect("deleted");
+    }
+
+    /// The same broker with other names.
+    pub fn part(&self, number: u64) -> Broker {
+        Broker { prefix: format!("{}_{number}", self.prefix), ..self.clone() }
     }
 
     pub fn named(&self, queue: &str) -> String {
-        format!("{}_{queue}", self.prefix)
+        let name = format!("{}_{queue}", self.prefix);
+        self.declared.lock().expect("whole").insert(name.clone());
+        name
     }
 
     pub fn config(&self) -> RabbitQueueConfig {
@@ -89,11 +100,11 @@ impl Broker {
     }
 
     /// Publishes a job as a producer.
-    pub async fn produce(&self, payload: &str, properties: BasicProperties) {
+    pub async fn produce(&self, payload: impl AsRef<[u8]>, properties: BasicProperties) {
         let queue = self.declare("requests").await;
         let options = BasicPublishOptions::default();
         let publishing =
-            self.channel.basic_publish("".into(), queue.as_str().into(), options, payload.as_bytes(), properties);
+            self.channel.basic_publish("".into(), queue.as_str().into(), options, payload.as_ref(), properties);
         publishing.await.expect("published").await.expect("confirmed");
     }
 
@@ -112,8 +123,12 @@ impl Broker {
 
     /// The next message of a queue, if it is there.
     pub async fn now(&self, queue: &str) -> Option<Delivery> {
-        let name = self.named(queue);
-        let got = self.channel.basic_get(name.as_str().into(), BasicGetOptions::default()).await.expect("got")?;
+        self.take(&self.named(queue)).await
+    }
+
+    /// The same for one with that whole name.
+    pub async fn take(&self, name: &str) -> Option<Delivery> {
+        let got = self.channel.basic_get(name.into(), BasicGetOptions::default()).await.expect("got")?;
         got.delivery.ack(BasicAckOptions::default()).await.expect("acknowledged");
         Some(got.delivery)
     }

@@ -114,7 +114,10 @@ async fn dead_letters_keep_their_bytes_and_say_why() {
         let properties = BasicProperties::default().with_correlation_id("c".into()).with_user_id("guest".into());
         broker.produce("not \u{0} a job", properties).await;
         let claim = claim_one(&queue).await;
-        queue.settle(&claim, Settlement::Dead { reason: "it is no JSON".to_owned() }).await.expect("laid aside");
+        queue
+            .settle(&claim, Settlement::Dead { reason: "it is no JSON".to_owned(), answer: None })
+            .await
+            .expect("laid aside");
         assert_eq!(queue.depth().await.expect("depth"), QueueDepth { waiting: 0, claimed: 0, dead: 1 });
         let letter = broker.next("dead").await;
         assert_eq!(letter.data, "not \u{0} a job".as_bytes());

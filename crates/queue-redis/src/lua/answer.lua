@@ -14,6 +14,7 @@ end
 if ARGV[12] ~= '' and failed(redis.pcall('LLEN', KEYS[4])) then
     return redis.error_reply('WRONGTYPE the key ' .. KEYS[4] .. ' is not a list')
 end
+allow_writes(claim)
 local answer = { 'done' }
 if deliver(ARGV[4], response, replies) then
     answer[#answer + 1] = 'fell back'

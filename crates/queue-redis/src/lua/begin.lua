@@ -16,6 +16,7 @@ elseif kept[3] then
     return { kept[3] == token and 'first' or 'again', '' }
 end
 
+allow_writes(claim)
 local owner = redis.pcall('HGET', record, 'claim')
 if failed(owner) then
     -- Somebody keeps something else under this key. The job is done all the same, only nobody knows of it afterwards.

@@ -13,8 +13,8 @@ local lease_end = string.format('%.0f', now + lease)
 -- Released claims have an end of 0 and never have to wait.
 local ended = ARGV[5] == '1' and string.format('%.0f', now) or '0'
 
--- There is no such key. A Redis that may not be written to says so, in place of telling for ever that nothing is to do.
-redis.call('DEL', prefix .. token)
+-- Also where nothing is to do: a replica would say for ever that nothing is.
+allow_writes(prefix .. token)
 
 local answer, bytes = { -1 }, 0
 local function room()
@@ -59,10 +59,14 @@ for index = 3, #KEYS do
         -- The job leaves its list when it is safe elsewhere: a user who may not write there does not lose it.
         if #payload > largest then
             local key = ARGV[8] .. id
-            redis.call('SET', key, payload)
             redis.call('LPUSH', dead, cjson.encode({
                 reason = 'the job is larger than ' .. largest .. ' bytes', at = ARGV[9], payload_key = key, payload_bytes = #payload,
             }))
+            local kept = redis.pcall('SET', key, payload)
+            if failed(kept) then
+                redis.call('LPOP', dead)
+                return redis.error_reply(kept.err)
+            end
             redis.call('LTRIM', list, 0, -2)
         else
             redis.call('HSET', prefix .. id, 'token', token, 'list', list, 'deliveries', 1, 'payload', payload)

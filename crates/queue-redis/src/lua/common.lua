@@ -5,6 +5,13 @@ local function held(processing, claim, id, token)
     return redis.call('HGET', claim, 'token') == token and redis.call('ZSCORE', processing, id)
 end
 
+-- Comes before the first write of a script that takes work away. A Redis without memory refuses a script whose first write needs
+-- some, and could never be emptied; it does not refuse this, which changes nothing, nor what follows it. One that may not be
+-- written to at all refuses it.
+local function allow_writes(claim)
+    redis.call('HDEL', claim, 'none')
+end
+
 local function failed(reply)
     return type(reply) == 'table' and reply.err ~= nil
 end

@@ -4,6 +4,7 @@ local claim = ARGV[1] .. id
 if not held(KEYS[1], claim, id, ARGV[3]) then
     return 'lost'
 end
+allow_writes(claim)
 redis.call('LPUSH', KEYS[2], ARGV[4])
 local record = redis.call('HGET', claim, 'record')
 if record and redis.pcall('HGET', record, 'claim') == id then

@@ -4,6 +4,7 @@ local claim = ARGV[1] .. id
 if not held(KEYS[1], claim, id, ARGV[3]) then
     return 'lost'
 end
+allow_writes(claim)
 local kept = redis.call('HMGET', claim, 'list', 'payload', 'deliveries', 'begun', 'record')
 local begun = kept[4]
 if begun == ARGV[3] then

@@ -172,3 +172,40 @@ async fn a_producer_may_announce_its_request_itself() {
     let kept: Vec<String> = stage.ask(&["HMGET", &record, "status", "query"]);
     assert_eq!(kept, ["completed", "weather"]);
 }
+
+#[tokio::test]
+async fn a_dead_letter_with_an_answer_is_both_or_neither() {
+    let mut stage = Stage::new();
+    let queue = stage.queue();
+    let (dead, responses) = (stage.names.dead.clone(), stage.names.responses.clone());
+    let _: () = stage.ask(&["SET", &dead, "no list"]);
+    stage.produce("job");
+    let request = request("r", None);
+    let held = begin_first(&queue, &request).await;
+    let Settlement::Answered(answer) = answered(&request, "told") else { unreachable!("it is an answer") };
+    let buried = || Settlement::Dead { reason: "it ends all".to_owned(), answer: Some(answer.clone()) };
+    let error = queue.settle(&held, buried()).await.expect_err("there is nowhere to bury it");
+    assert!(error.message().contains("is not a list"), "{error}");
+    assert_eq!(stage.list(&responses), Vec::<String>::new());
+    let _: u64 = stage.ask(&["DEL", &dead]);
+    queue.settle(&held, buried()).await.expect("it is still ours");
+    assert_eq!((stage.list(&responses).len(), stage.list(&dead).len()), (1, 1));
+    assert_eq!(stage.keys(), ["mcp_requests:dead", "mcp_responses", "request:r"]);
+}
+
+#[tokio::test]
+async fn duplicates_cannot_make_a_record_grow_without_end() {
+    let mut stage = Stage::new();
+    let queue = stage.queue();
+    stage.produce("job");
+    let held = begin_first(&queue, &request("r", None)).await;
+    let lists: Vec<String> = (0..70).map(|number| stage.name(&format!("list-{number}"))).collect();
+    for list in &lists {
+        stage.produce("job");
+        let duplicate = claim(&queue).await;
+        assert_eq!(queue.begin(&duplicate, &request("r", Some(list))).await.expect("it is ours"), Begun::Duplicate);
+    }
+    queue.settle(&held, answered(&request("r", None), "yes")).await.expect("it is ours");
+    let answered = lists.iter().filter(|list| stage.list(list) == [YES]).count();
+    assert_eq!(answered, 64);
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gateway_core::{Error, ErrorKind, Priority, Queue, Secret};
+use gateway_core::{Error, ErrorKind, Priority, Queue, Secret, Settlement};
 use queue_redis::{RedisQueue, RedisQueueConfig};
 
 use crate::server::Server;
@@ -52,24 +52,32 @@ async fn a_common_list_that_is_none_keeps_the_job() {
 }
 
 #[tokio::test]
-async fn a_redis_without_memory_loses_nothing_and_takes_nothing() {
+async fn a_redis_without_memory_takes_nothing_and_can_be_emptied() {
     let server = Server::start(&[]);
     let mut stage = Stage::at(&server.url());
-    let queue = stage.queue();
-    queue.push(job("r")).await.expect("there is room");
+    let queue = stage.brief(200);
+    for payload in ["answered", "buried", "lost"] {
+        stage.produce(payload);
+    }
+    let _: () = stage.ask(&["CONFIG", "SET", "maxmemory", "1"]);
+    says(&queue.push(job("r")).await.expect_err("there is no memory"), "it has no memory left");
     let request = request("r", None);
     let held = begin_first(&queue, &request).await;
-    let _: () = stage.ask(&["CONFIG", "SET", "maxmemory", "1"]);
-    says(&queue.push(job("s")).await.expect_err("there is no memory"), "it has no memory left");
-    says(
-        &queue.settle(&held, answered(&request, "yes")).await.expect_err("there is no memory"),
-        "it has no memory left",
-    );
+    queue.settle(&held, answered(&request, "yes")).await.expect("it makes room");
+    let held = claim(&queue).await;
+    queue.settle(&held, Settlement::Released).await.expect("it takes no more room than before");
+    let held = claim(&queue).await;
+    assert_eq!(&*held.payload, b"buried");
+    let buried = || Settlement::Dead { reason: "enough".to_owned(), answer: None };
+    queue.settle(&held, buried()).await.expect("it takes hardly more room than before");
+    let _lost = claim(&queue).await;
+    let again = claim(&queue).await;
+    assert_eq!((&*again.payload, again.deliveries), (b"lost".as_slice(), 2));
+    queue.settle(&again, buried()).await.expect("it takes hardly more room than before");
     let _: () = stage.ask(&["CONFIG", "SET", "maxmemory", "0"]);
-    queue.settle(&held, answered(&request, "yes")).await.expect("it is still ours");
-    assert_eq!(stage.keys(), ["mcp_responses", "request:r"]);
-    let responses = stage.names.responses.clone();
-    assert_eq!(stage.list(&responses).len(), 1);
+    queue.push(job("s")).await.expect("there is memory again");
+    let (responses, dead) = (stage.names.responses.clone(), stage.names.dead.clone());
+    assert_eq!((stage.list(&responses).len(), stage.list(&dead).len()), (1, 2));
 }
 
 #[tokio::test]
@@ -98,7 +106,7 @@ async fn passwords_are_needed_and_never_shown() {
     };
     // Those who are in stay in; those who come are asked.
     says(&stage.queue().push(job("r")).await.expect_err("no password"), "it wants a password");
-    says(&with(":hunter2").push(job("r")).await.expect_err("a wrong password"), "");
+    says(&with(":hunter2").push(job("r")).await.expect_err("a wrong password"), "the password in the URL is wrong");
     with(":open%20sesame").push(job("r")).await.expect("the right password");
     assert_eq!(&*claim(&queue).await.payload, b"r");
 }

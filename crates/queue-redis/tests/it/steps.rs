@@ -150,14 +150,14 @@ async fn a_job_whose_lease_has_ended_goes_to_the_next_and_the_first_has_lost_it(
 #[tokio::test]
 async fn a_lease_that_is_renewed_does_not_end() {
     let mut stage = Stage::new();
-    let (queue, other) = (stage.brief(600), stage.brief(600));
+    let (queue, other) = (stage.brief(1_200), stage.brief(1_200));
     stage.produce("job");
     let held = claim(&queue).await;
-    let wanted = other.claim(1, Duration::from_millis(1_500));
+    let wanted = other.claim(1, Duration::from_millis(3_000));
     let renewed = async {
         // Longer than two leases.
-        for _ in 0..10 {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+        for _ in 0..12 {
+            tokio::time::sleep(Duration::from_millis(250)).await;
             assert_eq!(queue.renew(std::slice::from_ref(&held)).await.expect("it is there"), Vec::<String>::new());
         }
     };

@@ -16,6 +16,7 @@ mod pipe;
 mod pipes;
 mod raw;
 mod refusals;
+mod replicas;
 mod rig;
 mod sessions;
 mod sse;

@@ -13,8 +13,8 @@ use crate::wire::{LEGACY, MODERN, member};
 pub const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 pub const JSON: (&str, &str) = ("content-type", "application/json");
 
-#[derive(Clone)]
 /// A legacy session, whose requests a test writes.
+#[derive(Clone)]
 pub struct Session {
     pub server: HttpServer,
     pub id: String,
@@ -43,6 +43,11 @@ impl Session {
             Some(id) if status == 200 => Ok(Self { server: rig.http.clone(), id, token }),
             _ => Err((status, serde_json::from_str(&text).unwrap())),
         }
+    }
+
+    /// The same session, whose requests reach another gateway.
+    pub fn at(&self, rig: &Rig) -> Self {
+        Self { server: rig.http.clone(), ..self.clone() }
     }
 
     /// Sends whatever it is in this session, with more headers.

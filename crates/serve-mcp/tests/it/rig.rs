@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use gateway_core::{
     Auth, Command, Endpoint, EngineConfig, Era, Gateway, GatewayBuilder, Layer, Prefix, RawJson, ServerLimits,
-    ServerSpec, Url,
+    ServerSpec, SessionStore, Url,
 };
 use gateway_testkit::fakes::{FakeAuth, FakeRouter, FakeServer, FakeStore, FakeTransport, spec};
 use gateway_testkit::reference::{Options, ServedEra, Server, program, serve_http};
@@ -41,6 +41,7 @@ pub struct Setup {
     pub engine: EngineConfig,
     pub server: HttpServerConfig,
     pub auth: Arc<dyn Auth>,
+    pub store: Arc<dyn SessionStore>,
     pub layers: Vec<Arc<dyn Layer>>,
     /// Reference servers: how each is reached, and its options, which have its name.
     pub servers: Vec<(Wire, Options)>,
@@ -61,6 +62,7 @@ impl Default for Setup {
             },
             server: HttpServerConfig::default(),
             auth: Arc::new(FakeAuth::open()),
+            store: FakeStore::shared(),
             layers: Vec::new(),
             servers: Vec::new(),
             fakes: Vec::new(),
@@ -111,7 +113,7 @@ impl Rig {
             fakes = fakes.with_server(name, server);
             specs.push(spec(name).with_limits(setup.limits.clone()));
         }
-        let builder = GatewayBuilder::new(Arc::new(FakeRouter), FakeStore::shared(), setup.auth)
+        let builder = GatewayBuilder::new(Arc::new(FakeRouter), setup.store, setup.auth)
             .with_config(setup.engine)
             .with_transport(Arc::new(HttpTransport::new(HttpConfig::default())))
             .with_transport(Arc::new(StdioTransport::new(StdioConfig::default())))

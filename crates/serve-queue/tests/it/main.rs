@@ -6,3 +6,4 @@ mod harness;
 mod outages;
 mod refusals;
 mod stopping;
+mod traces;

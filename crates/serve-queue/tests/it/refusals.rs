@@ -120,6 +120,7 @@ async fn jobs_have_the_rights_of_the_doors_credentials() {
         .with_transport(Arc::new(transport))
         .with_servers(vec![spec("demo")])
         .start()
+        .await
         .expect("started");
     gateway.settled().await;
     let stranger = Worker::at(gateway.clone(), queue.clone(), QueueDoorConfig::default(), Duration::ZERO);

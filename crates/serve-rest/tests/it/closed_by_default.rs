@@ -307,6 +307,7 @@ async fn without_the_key_nothing_is_told() {
         Request::new("GET", "/sessions/sess_1"),
         Request::new("DELETE", "/sessions/sess_1"),
         Request::new("GET", "/metrics"),
+        Request::new("GET", "/usage"),
     ] {
         door.ask(&request).await.problem(401, "unauthenticated");
     }

@@ -7,17 +7,23 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Connect, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream};
+use gateway_core::{
+    Auth, Connect, Credentials, EngineConfig, Gateway, GatewayBuilder, Result, Secret, Transport, Upstream,
+};
 use gateway_testkit::fakes::{Answer as Tool, FakeServer, FakeTransport, spec};
+use gateway_usage::{UsageConfig, UsageRecorder};
 use http_server::{HttpServer, HttpServerConfig, serve};
+use queue_memory::{MemoryQueue, MemoryQueueConfig};
 use router_keyword::KeywordRouter;
 use serde_json::Value;
+use serve_queue::{QueueDoor, QueueDoorConfig};
 use serve_rest::{Metrics, RestConfig, RestDoor};
 use session_store_memory::MemoryStore;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// No test waits longer for anything.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +35,17 @@ pub struct Door {
     pub gateway: Gateway,
     pub shutdown: CancellationToken,
     pub serving: JoinHandle<std::io::Result<()>>,
+    pub queue: Arc<MemoryQueue>,
+    /// The queue's door, where there is one.
+    _worker: Option<AbortOnDropHandle<()>>,
+}
+
+/// What there is of a queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Queued {
+    Never,
+    Only,
+    AndWorkedOn,
 }
 
 /// How a door is started.
@@ -37,7 +54,12 @@ pub struct Setup {
     pub rest: RestConfig,
     pub engine: EngineConfig,
     pub key: Option<&'static str>,
+    /// Who knows callers, instead of the key.
+    pub auth: Option<Arc<dyn Auth>>,
     pub grace: Duration,
+    /// Whether requests can be answered later, and whether somebody works on them.
+    pub queue: Queued,
+    pub memory: MemoryQueueConfig,
     /// Servers besides `demo`.
     pub servers: Vec<(&'static str, FakeServer)>,
 }
@@ -49,7 +71,10 @@ impl Default for Setup {
             rest: RestConfig::default(),
             engine: EngineConfig::default(),
             key: None,
+            auth: None,
             grace: Duration::from_secs(5),
+            queue: Queued::AndWorkedOn,
+            memory: MemoryQueueConfig::default(),
             servers: Vec::new(),
         }
     }
@@ -106,9 +131,12 @@ impl Door {
         }
         // For tests that add it.
         transport = transport.with_server("more", &FakeServer::new().with_tool("extra", "One more tool", Tool::echo()));
-        let auth = Arc::new(ApiKeyAuth::new(setup.key.map(Secret::new)));
+        let auth = setup.auth.unwrap_or_else(|| Arc::new(ApiKeyAuth::new(setup.key.map(Secret::new))));
         let parts = GatewayBuilder::new(Arc::new(KeywordRouter::default()), Arc::new(MemoryStore::new()), auth);
+        let usage = Arc::new(UsageRecorder::new(UsageConfig::default()));
         let gateway = parts
+            .with_layer(usage.layer())
+            .with_feedback(Arc::<UsageRecorder>::clone(&usage))
             .with_config(setup.engine)
             .with_transport(Arc::new(transport))
             .with_transport(Arc::new(FakeStdio))
@@ -121,11 +149,21 @@ impl Door {
         let address = listener.local_addr().unwrap();
         let shutdown = CancellationToken::new();
         let metrics = Metrics::new("text/x-numbers", || "gateway_up 1\n".to_owned());
-        let door = RestDoor::new(gateway.clone(), setup.rest, metrics);
+        let queue = Arc::new(MemoryQueue::new(setup.memory));
+        let mut door = RestDoor::new(gateway.clone(), setup.rest, metrics).with_usage(usage);
+        if setup.queue != Queued::Never {
+            door = door.with_queue(queue.clone());
+        }
+        let worker = (setup.queue == Queued::AndWorkedOn).then(|| {
+            let credentials = Credentials { token: setup.key.map(Secret::new), local: true };
+            let config = QueueDoorConfig { credentials, ..QueueDoorConfig::default() };
+            let (door, stop) = (QueueDoor::new(gateway.clone(), queue.clone(), config), shutdown.clone());
+            AbortOnDropHandle::new(tokio::spawn(async move { door.serve(&stop, Duration::ZERO).await }))
+        });
         let server = HttpServer::new(setup.server, Arc::new(door));
         let (stop, grace) = (shutdown.clone(), setup.grace);
         let serving = tokio::spawn(async move { serve(listener, server, stop, grace).await });
-        Self { address, demo, gateway, shutdown, serving }
+        Self { address, demo, gateway, shutdown, serving, queue, _worker: worker }
     }
 
     /// Sends one request on a connection of its own.

@@ -7,5 +7,7 @@ mod disconnect;
 mod endpoints;
 mod event_stream;
 mod harness;
+mod later;
 mod statuses;
 mod stopping;
+mod usage;

@@ -68,9 +68,7 @@ async fn what_the_door_itself_refuses() {
     door.get("/sessions/%ff").await.problem(404, "not_found");
     door.ask(&Request::new("DELETE", "/sessions/sess_unknown")).await.problem(404, "not_found");
     // Those of later.
-    door.get("/usage").await.problem(404, "not_found");
     door.get("/mcp/requests/1").await.problem(404, "not_found");
-    door.ask(&Request::post("/mcp/execute", r#"{"tool_name":"echo"}"#).with("Prefer", "respond-async")).await.ok();
 }
 
 #[tokio::test]

@@ -80,3 +80,31 @@ async fn connections_end_with_the_store() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
 }
+
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
+    let schema = Schema::new();
+    let config = schema.config();
+    let url = gateway_core::Secret::new(format!("{}?application_name={}", config.url.expose(), schema.0));
+    let timeout = std::time::Duration::from_millis(300);
+    let config = session_store_postgres::PostgresConfig { url, statement_timeout: timeout, ..config };
+    let store = PostgresStore::connect(config).await.expect("connected");
+    store.create(record("sess_1", "x")).await.expect("created");
+    let (mut admin, _tasks) = admin().await;
+    let lock = admin.transaction().await.expect("begun");
+    lock.batch_execute(&format!("LOCK TABLE {}.record IN ACCESS EXCLUSIVE MODE", schema.0)).await.expect("locked");
+    for _ in 0..6 {
+        let error = store.save(record("sess_1", "lost")).await.expect_err("it is locked");
+        assert_eq!(error.kind(), ErrorKind::Unavailable, "{error:?}");
+    }
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    let ask = "SELECT count(*) FROM pg_stat_activity WHERE application_name = $1 AND wait_event_type = 'Lock'";
+    while lock.query_one(ask, &[&schema.0]).await.expect("asked").get::<_, i64>(0) > 0 {
+        assert!(std::time::Instant::now() < until, "statements still wait for the lock");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    lock.rollback().await.expect("unlocked");
+    let kept = SessionStore::load(&store, "sess_1").await.expect("loaded").expect("there");
+    assert_eq!((kept.revision, kept.data.as_ref()), (1, b"x".as_slice()), "none of them was done");
+    assert_eq!(store.save(kept).await.expect("saved"), 2);
+}

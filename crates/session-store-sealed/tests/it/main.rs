@@ -3,6 +3,7 @@
 mod conformance;
 mod key_file;
 mod keys;
+mod on_disk;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

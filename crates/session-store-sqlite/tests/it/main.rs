@@ -1,6 +1,7 @@
 //! The store against the behaviours of its contracts, on files that are ours and on files that are not.
 
 mod conformance;
+mod crash;
 mod files;
 mod processes;
 mod refused;

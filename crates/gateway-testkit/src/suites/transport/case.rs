@@ -73,6 +73,7 @@ pub fn transport(case: TransportCase) -> Suite {
             requests::a_result_is_returned_byte_for_byte,
             requests::a_modern_result_is_returned_byte_for_byte,
             requests::params_reach_the_server_as_they_are,
+            requests::the_place_in_a_trace_reaches_the_server,
             requests::each_answer_reaches_its_own_caller,
             requests::requests_run_side_by_side,
             requests::a_tool_that_fails_is_a_result,

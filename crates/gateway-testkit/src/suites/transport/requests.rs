@@ -1,7 +1,7 @@
 //! Requests and their answers.
 
 use futures_util::future::join_all;
-use gateway_core::{ErrorKind, RawJson, UpstreamRequest};
+use gateway_core::{ErrorKind, RawJson, TraceContext, UpstreamRequest};
 
 use super::TransportCase;
 use super::link::{Extras, Link, eventually, json, numbered, soon, text_of};
@@ -33,6 +33,29 @@ pub(super) async fn params_reach_the_server_as_they_are(case: TransportCase) -> 
             let arguments = format!(r#"{{"also":[1.50e+3,{{"b":1,"a":2}}],"text":{spelling}}}"#);
             let result = link.call("echo", &arguments).await.map_err(|error| format!("echo failed: {error:?}"))?;
             ensure!(result.as_str().contains(spelling), "{era}: {spelling} became {}", result.as_str());
+        }
+    }
+    Ok(())
+}
+
+/// In `_meta` (SEP-414), in place of what the caller's own `_meta` says of a trace; all else in it stays.
+pub(super) async fn the_place_in_a_trace_reaches_the_server(case: TransportCase) -> Verdict {
+    const PLACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let place = TraceContext::parse(PLACE, Some("vendor=1")).ok_or("that is a place")?;
+    for era in ["legacy", "modern"] {
+        let link = case.open(&["--era", era]).await?;
+        for trace in [None, Some(&place)] {
+            let own = r#"{"traceparent":"theirs","tracestate":"t=1","example.com/n":[1]}"#;
+            let params = json(format!(r#"{{"name":"params","arguments":{{}},"_meta":{own}}}"#));
+            let request = UpstreamRequest { trace: trace.cloned(), ..UpstreamRequest::new("tools/call", params) };
+            let result = soon("the params", link.upstream.request(request)).await?;
+            let text = text_of(&result.map_err(|error| format!("params failed: {error:?}"))?)?;
+            let seen: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{text}: {error}"))?;
+            let said = |key: &str| seen["_meta"][key].as_str().unwrap_or_default().to_owned();
+            let expected = trace.map_or(("theirs", "t=1"), |_| (PLACE, "vendor=1"));
+            ensure_eq!(said("traceparent"), expected.0, "{era}: traceparent");
+            ensure_eq!(said("tracestate"), expected.1, "{era}: tracestate");
+            ensure!(text.contains(r#""example.com/n":[1]"#), "{era}: the rest of `_meta` became {text}");
         }
     }
     Ok(())

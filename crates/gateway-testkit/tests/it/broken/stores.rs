@@ -27,6 +27,7 @@ enum Fault {
     ReadsUtf8,
     TearsSaves,
     FindsPatterns,
+    CountsSecondsIn32Bits,
 }
 
 #[derive(Debug)]
@@ -66,6 +67,10 @@ impl SessionStore for Broken {
         let kept = self.1.load(&session.id).await?;
         match (self.0, kept) {
             (Fault::IgnoresRevisions, Some(kept)) => session.revision = kept.revision,
+            (Fault::CountsSecondsIn32Bits, _) => {
+                let latest = SystemTime::UNIX_EPOCH + Duration::from_secs(u32::MAX.into());
+                session.expires_at = session.expires_at.min(latest);
+            }
             (Fault::SaveKeepsTheEnd, Some(kept)) => session.expires_at = kept.expires_at,
             (Fault::SaveCreates, None) => {
                 self.1.create(session).await?;
@@ -107,7 +112,7 @@ impl SessionStore for Broken {
 
 #[tokio::test]
 async fn every_fault_is_caught() {
-    let table: [(Fault, &[&str]); 15] = [
+    let table: [(Fault, &[&str]); 16] = [
         (Fault::IgnoresRevisions, &["save_refuses_another_revision", "of_many_saves_at_once_one_wins"]),
         (Fault::NeverForgets, &["expired_records_go_missing"]),
         (Fault::CreateOverwrites, &["create_refuses_an_id_that_exists", "of_many_creates_at_once_one_wins"]),
@@ -122,6 +127,7 @@ async fn every_fault_is_caught() {
         (Fault::FoldsCase, &["ids_differ_by_every_character"]),
         (Fault::ReadsUtf8, &["data_is_opaque"]),
         (Fault::TearsSaves, &["a_dropped_future_leaves_the_record_whole"]),
+        (Fault::CountsSecondsIn32Bits, &["an_end_of_life_may_be_far_away"]),
         (Fault::FindsPatterns, &["what_is_no_id_is_no_record"]),
     ];
     for (fault, broken) in table {

@@ -19,6 +19,7 @@ use super::check;
 enum Fault {
     RewritesResults,
     RewritesParams,
+    LosesTraces,
     SwapsAnswers,
     OneAtATime,
     LosesCancellation,
@@ -97,6 +98,7 @@ impl Upstream for BrokenUpstream {
         let _turn = if self.fault == Fault::OneAtATime { Some(self.turn.lock().await) } else { None };
         match self.fault {
             Fault::RewritesParams => request.params = rewritten(&request.params),
+            Fault::LosesTraces => request.trace = None,
             Fault::LateProgress | Fault::SharesProgress | Fault::WaitsForListeners => {
                 return self.with_own_listener(request).await;
             }
@@ -203,9 +205,10 @@ fn case(fault: Fault) -> TransportCase {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_fault_is_caught() {
-    let table: [(Fault, &[&str]); 17] = [
+    let table: [(Fault, &[&str]); 18] = [
         (Fault::RewritesResults, &["a_result_is_returned_byte_for_byte", "a_modern_result_is_returned_byte_for_byte"]),
         (Fault::RewritesParams, &["params_reach_the_server_as_they_are"]),
+        (Fault::LosesTraces, &["the_place_in_a_trace_reaches_the_server"]),
         (Fault::SwapsAnswers, &["each_answer_reaches_its_own_caller"]),
         (Fault::OneAtATime, &["requests_run_side_by_side"]),
         (Fault::LosesCancellation, &["a_dropped_request_is_cancelled_at_the_server"]),
