@@ -17,7 +17,7 @@ pub struct QueueDoorConfig {
     pub max_payload_bytes: usize,
     /// Deepest nesting of arrays and objects in a job.
     pub max_nesting: usize,
-    /// A job that has been claimed more often than this is a dead letter: it ends the gateways that take it.
+    /// A job that has begun before and has been claimed more often than this is a dead letter: it ends the gateways that take it.
     pub max_deliveries: u32,
     /// Longest time limit that a job may set for its call, in milliseconds.
     pub max_timeout_ms: u64,

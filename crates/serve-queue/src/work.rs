@@ -63,7 +63,8 @@ impl Core {
             }
             Reading::Job(envelope) => {
                 let begun = self.begin(job, &envelope.request).await?;
-                if job.hold.claim.deliveries > self.config.max_deliveries {
+                // One that has never begun was only in the hands of gateways that another job has ended.
+                if begun == Begun::Again && job.hold.claim.deliveries > self.config.max_deliveries {
                     return Some(self.bury(job, envelope));
                 }
                 let span = spans::begin(&self.gateway, self.queue.name(), envelope);
