@@ -135,7 +135,10 @@ impl State {
     pub(crate) fn settle(&mut self, claim: &Claim, settlement: Settlement, now: Instant) -> Result<()> {
         let number = self.jobs.held(claim)?;
         match settlement {
-            Settlement::Released => self.jobs.release(number),
+            Settlement::Released => {
+                self.unbegin(number, claim);
+                self.jobs.release(number);
+            }
             Settlement::Answered(answer) => {
                 self.remove(number);
                 self.answer(number, answer, claim, now);
@@ -183,6 +186,18 @@ impl State {
         // A job that ends without having begun as what it was pushed as leaves nothing behind.
         if self.records.get(&job.request_id).is_some_and(|record| record.job == number && record.begun.is_none()) {
             self.records.remove(&job.request_id);
+        }
+    }
+
+    /// Takes back what a claim has begun that says that nothing has been done.
+    fn unbegin(&mut self, number: JobNumber, claim: &Claim) {
+        let mine = |record: &&mut Record| {
+            record.job == number && record.begun.as_ref().is_some_and(|(token, _)| *token == claim.token)
+        };
+        if let Some(record) = self.records.values_mut().find(mine) {
+            record.state = RequestState::Queued;
+            // What a lost claim had begun before stays so: the next one has another token.
+            record.begun.take_if(|(_, begun)| *begun == Begun::First);
         }
     }
 

@@ -58,9 +58,10 @@ impl NatsQueue {
                 // This very claim has kept it before, and was cut off then.
                 return Ok(Some(Kept { record, revision }));
             }
-            if !record.pushed {
-                link.records.keep_envelope(request_id, Envelope::Request, claim.payload.clone()).await?;
-            }
+            // Once more where it is there: each entry goes so long after it was written itself, and this one may be as old as the job.
+            let job = link.records.envelope(request_id, Envelope::Request).await?;
+            let job = job.unwrap_or_else(|| claim.payload.clone());
+            link.records.keep_envelope(request_id, Envelope::Request, job).await?;
             // Read only once the record says that this claim has answered it.
             let envelope = Envelope::Response(held.delivery);
             link.records.keep_envelope(request_id, envelope, response.clone()).await?;

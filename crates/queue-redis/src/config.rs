@@ -93,19 +93,23 @@ impl RedisQueueConfig {
         self.names.check()
     }
 
-    /// The lists with jobs in the order in which they are read.
+    /// The lists with jobs in the order in which they are read. What comes by the common list is as urgent as what is normal.
     pub(crate) fn lists(&self) -> Vec<String> {
-        let mut lists = Vec::new();
-        if self.agent_queues {
-            lists.extend(PRIORITIES.map(|priority| self.names.agent_queue(priority)));
+        let requests = self.names.requests.clone();
+        if !self.agent_queues {
+            return vec![requests];
         }
-        lists.push(self.names.requests.clone());
+        let mut lists = Vec::from(PRIORITIES.map(|priority| self.names.agent_queue(priority)));
+        lists.insert(NORMAL + 1, requests);
         lists
     }
 }
 
 /// From the first to the last.
 pub(crate) const PRIORITIES: [Priority; 4] = [Priority::Urgent, Priority::High, Priority::Normal, Priority::Low];
+
+/// The place of what is normal among them.
+pub(crate) const NORMAL: usize = 2;
 
 /// What the lists and keys of a queue are called.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::bell::Bell;
-use crate::config::{PRIORITIES, RedisQueueConfig};
+use crate::config::{NORMAL, PRIORITIES, RedisQueueConfig};
 use crate::dead_letter::{dead_letter, now};
 use crate::error::unavailable_because;
 use crate::link::{Link, Once};
@@ -45,6 +46,8 @@ pub struct RedisQueue {
     config: RedisQueueConfig,
     /// Those with jobs, in the order in which they are read.
     lists: Vec<String>,
+    /// Whether the next claim looks into the common list before that of what is normal.
+    common_first: AtomicBool,
     link: Arc<Link>,
     bell: Bell,
     scripts: Scripts,
@@ -66,7 +69,7 @@ impl RedisQueue {
         let link = Arc::new(Link::new(&config)?);
         let lists = config.lists();
         let bell = Bell::new(link.clone(), lists.clone());
-        Ok(Self { config, lists, link, bell, scripts: Scripts::new() })
+        Ok(Self { config, lists, common_first: AtomicBool::new(false), link, bell, scripts: Scripts::new() })
     }
 
     /// Claims what there is, without waiting.
@@ -87,7 +90,15 @@ impl RedisQueue {
         let grace = shared.grace();
         let token = Uuid::new_v4().simple().to_string();
         let mut script = self.scripts.claim.key(&names.processing);
-        script.key(&names.dead).key(&self.lists);
+        script.key(&names.dead);
+        let (first, rest) = self.lists.split_at(NORMAL.min(self.lists.len()));
+        match rest {
+            // Two lists of the same urgency take turns in being read first, so that neither starves behind the other.
+            [normal, common, rest @ ..] if self.common_first.fetch_not(Ordering::Relaxed) => {
+                script.key(first).key(common).key(normal).key(rest)
+            }
+            _ => script.key(first).key(rest),
+        };
         script.arg(&names.claim_prefix).arg(&token).arg(max).arg(milliseconds(self.config.lease));
         script.arg(u8::from(grace.is_zero())).arg(self.config.max_payload_bytes).arg(CLAIM_BYTES);
         script.arg(names.dead_payload_prefix()).arg(now());

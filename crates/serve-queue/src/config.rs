@@ -15,9 +15,9 @@ pub struct QueueDoorConfig {
     pub prefetch: usize,
     /// Bytes of one job, at most; a longer one is a dead letter.
     pub max_payload_bytes: usize,
-    /// Deepest nesting of arrays and objects in a job.
+    /// Deepest nesting of arrays and objects in the payload of a job.
     pub max_nesting: usize,
-    /// A job that has been claimed more often than this is a dead letter: it ends the gateways that take it.
+    /// A job that has begun before and has been claimed more often than this is a dead letter: it ends the gateways that take it.
     pub max_deliveries: u32,
     /// Longest time limit that a job may set for its call, in milliseconds.
     pub max_timeout_ms: u64,

@@ -1,11 +1,12 @@
 //! The door: claiming, running, stopping.
 
+use std::future::pending;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use gateway_core::{Gateway, Queue, Settlement};
+use gateway_core::{Claim, Gateway, Queue, Result, Settlement};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -137,6 +138,7 @@ impl Core {
             while let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
                 permits.push(permit);
             }
+            let asked = Instant::now();
             let mut claim = self.queue.claim(permits.len(), self.config.claim_wait);
             let claimed = tokio::select! {
                 biased;
@@ -151,7 +153,8 @@ impl Core {
                     self.outage.worked(self.queue.name());
                     backoff.reset();
                     self.counters.taken.add(claims.len());
-                    let holds: Vec<_> = claims.into_iter().map(|claim| self.held.hold(claim)).collect();
+                    let sure_until = asked + self.queue.lease();
+                    let holds: Vec<_> = claims.into_iter().map(|claim| self.held.hold(claim, sure_until)).collect();
                     let take = |(hold, _room): (Hold, _)| {
                         let reading = envelope::read(&hold.claim, &self.config);
                         Taken { hold, reading, _room }
@@ -184,18 +187,37 @@ impl Core {
             if claims.is_empty() {
                 continue;
             }
-            match self.queue.renew(&claims).await {
-                Ok(lost) => {
-                    self.outage.worked(self.queue.name());
-                    backoff.reset();
-                    for id in &lost {
-                        self.held.lose(id);
-                    }
-                }
+            match self.renew(&claims).await {
+                Ok(()) => backoff.reset(),
                 Err(error) => {
                     self.outage.failed(self.queue.name(), &error);
                     pause = backoff.pause().min(period);
                 }
+            }
+        }
+    }
+
+    async fn renew(&self, claims: &[Claim]) -> Result<()> {
+        let asked = Instant::now();
+        let lost = self.queue.renew(claims).await?;
+        self.outage.worked(self.queue.name());
+        self.held.renewed(claims, &lost, asked + self.queue.lease());
+        Ok(())
+    }
+
+    /// Comes back when the job is certainly still this gateway's. A process that was stopped for a while (SIGSTOP, a machine that
+    /// sleeps) goes on in the middle, when somebody else may have answered the job long ago; so the clock is asked, and
+    /// the queue where too much time has passed. Where the job is lost this never comes back: its [`Hold`] says so, and
+    /// whoever runs it drops it.
+    pub(crate) async fn make_sure(&self, hold: &Hold) {
+        let mut backoff = Backoff::default();
+        while !hold.is_sure() || hold.lost.is_cancelled() {
+            if hold.lost.is_cancelled() {
+                return pending().await;
+            }
+            if let Err(error) = self.renew(std::slice::from_ref(&hold.claim)).await {
+                self.outage.failed(self.queue.name(), &error);
+                sleep(backoff.pause()).await;
             }
         }
     }

@@ -118,7 +118,8 @@ fn read_fields(
         let message = format!("the job has {} bytes, and {} are allowed", whole.len(), config.max_payload_bytes);
         return Err(Error::new(ErrorKind::TooLarge, message));
     }
-    if nests_deeper(whole, config.max_nesting) {
+    // The envelope is a level of its own: what the REST door takes now it may also queue.
+    if nests_deeper(whole, config.max_nesting.saturating_add(1)) {
         return Err(too_deep(config.max_nesting));
     }
     let action = match fields.text("action")?.as_deref() {
@@ -184,7 +185,7 @@ fn invalid(message: impl Into<String>) -> Error {
 }
 
 fn too_deep(limit: usize) -> Error {
-    invalid(format!("the job nests arrays and objects deeper than {limit} levels"))
+    invalid(format!("the payload nests arrays and objects deeper than {limit} levels"))
 }
 
 /// The fields of an envelope; one that is `null` is not there.

@@ -63,13 +63,14 @@ impl Core {
             }
             Reading::Job(envelope) => {
                 let begun = self.begin(job, &envelope.request).await?;
-                if job.hold.claim.deliveries > self.config.max_deliveries {
+                // One that has never begun was only in the hands of gateways that another job has ended.
+                if begun == Begun::Again && job.hold.claim.deliveries > self.config.max_deliveries {
                     return Some(self.bury(job, envelope));
                 }
                 let span = spans::begin(&self.gateway, self.queue.name(), envelope);
                 let trace = span.as_ref().and_then(|span| span.context()).or(envelope.trace.as_ref()).cloned();
                 // A panic is this job's alone.
-                let answer = AssertUnwindSafe(self.answer(envelope, begun, trace)).catch_unwind().await;
+                let answer = AssertUnwindSafe(self.answer(&job.hold, envelope, begun, trace)).catch_unwind().await;
                 let answer = answer.unwrap_or_else(|_| Err(Error::new(ErrorKind::Internal, "the job broke off")));
                 spans::end(span, &answer);
                 Some(Settlement::Answered(answer.unwrap_or_else(|error| self.failure(envelope, &error))))
@@ -105,7 +106,13 @@ impl Core {
     }
 
     /// Runs the job's search or call, and writes its answer.
-    async fn answer(&self, envelope: &Envelope, begun: Begun, trace: Option<TraceContext>) -> Result<JobAnswer> {
+    async fn answer(
+        &self,
+        hold: &Hold,
+        envelope: &Envelope,
+        begun: Begun,
+        trace: Option<TraceContext>,
+    ) -> Result<JobAnswer> {
         let wanted = self.read_payload(envelope)?;
         let left = envelope.deadline.map(|end| end.duration_since(SystemTime::now()).unwrap_or_default());
         let own = if let Wanted::Call(_, timeout) = &wanted { *timeout } else { None };
@@ -120,6 +127,8 @@ impl Core {
         if left == Some(Duration::ZERO) {
             return Err(Error::new(ErrorKind::DeadlineExceeded, "the deadline had passed before the job began"));
         }
+        // Last of all, right before the call goes out.
+        self.make_sure(hold).await;
         let reply = match wanted {
             Wanted::Search(request) => Reply::Search(self.gateway.search(&context, request).await?),
             Wanted::Call(call, _) => Reply::Call(self.gateway.call(&context, call).await?),

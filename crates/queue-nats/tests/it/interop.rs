@@ -3,6 +3,7 @@
 use async_nats::HeaderMap;
 use futures_util::StreamExt as _;
 use gateway_core::{Begun, ErrorKind, Job, Queue as _, QueueDepth, RequestState, Settlement};
+use queue_nats::NatsQueue;
 
 use crate::broker::{Broker, SOON, answered, claim_one, job, request, request_to};
 
@@ -182,6 +183,27 @@ async fn dead_letters_of_any_size_keep_their_bytes() {
         assert!(header("Reason").expect("a reason").starts_with("no JSON: éé"));
         assert_eq!((header("Reply-To").as_deref(), header("Nats-Something")), (Some("somewhere"), None));
         assert_eq!(queue.depth().await.expect("depth"), QueueDepth { waiting: 0, claimed: 0, dead: 2 });
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_waited_long_is_known_as_long_after_its_answer() {
+    Broker::with(|broker| async move {
+        let keep = std::time::Duration::from_millis(2_500);
+        let mut config = broker.config();
+        (config.lease_ms, config.keep_ms) = (250, 2_500);
+        let queue = NatsQueue::new(config).expect("settings");
+        queue.push(job("r")).await.expect("pushed");
+        tokio::time::sleep(keep * 3 / 5).await;
+        let claim = claim_one(&queue).await;
+        queue.begin(&claim, &request("r")).await.expect("begun");
+        queue.settle(&claim, answered(request("r"), "yes")).await.expect("settled");
+        tokio::time::sleep(keep * 3 / 5).await;
+        let known = queue.request("r").await.expect("asked").expect("known");
+        assert_eq!((known.state, known.response.as_deref()), (RequestState::Completed, Some(&b"yes"[..])));
+        // Without it nobody knows whose request it is.
+        assert_eq!(known.request.as_deref(), Some(&b"job r"[..]));
     })
     .await;
 }

@@ -26,7 +26,7 @@ if tonumber(ARGV[9]) > 0 then
     elseif not owner or owner == id then
         local also = redis.call('HGET', record, 'also') or ''
         for list in also:gmatch('[^\n]+') do
-            if list ~= ARGV[4] and deliver(list, response, replies) then
+            if list ~= ARGV[4] and deliver(list, response, replies, true) then
                 answer[#answer + 1] = 'fell back'
             end
         end

@@ -17,12 +17,20 @@ local function failed(reply)
 end
 
 -- Pushes a response to a list, or to the common one where that list cannot take it (it is no list, or we may not write to it).
--- Only the common list's own failure ends the script, and before anything else has been written.
-local function deliver(list, response, replies)
+-- The common list's own failure ends the script, which must not have written anything by then; where it has, a further copy is given
+-- up: the script would be run again, and would hand over what it has handed over already.
+local function deliver(list, response, replies, is_further_copy)
     local length = redis.pcall('LPUSH', list, response)
     local fell_back = false
     if failed(length) then
-        length = redis.call('LPUSH', replies.common, response)
+        if is_further_copy then
+            length = redis.pcall('LPUSH', replies.common, response)
+            if failed(length) then
+                return true
+            end
+        else
+            length = redis.call('LPUSH', replies.common, response)
+        end
         fell_back = list ~= replies.common
         list = replies.common
     end

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use gateway_core::{Error, ErrorKind, Priority, Queue, Secret, Settlement};
+use gateway_core::{Begun, Error, ErrorKind, Priority, Queue, Secret, Settlement};
 use queue_redis::{RedisQueue, RedisQueueConfig};
 
 use crate::server::Server;
@@ -49,6 +49,33 @@ async fn a_common_list_that_is_none_keeps_the_job() {
     let _: u64 = stage.ask(&["DEL", &responses]);
     queue.settle(&held, answered(&request, "yes")).await.expect("it is still ours");
     assert_eq!(stage.list(&responses).len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_cannot_go_everywhere_goes_nowhere_twice() {
+    let mut stage = Stage::new();
+    let queue = stage.queue();
+    let (one, two) = (stage.name("one"), stage.name("two"));
+    stage.produce("job");
+    let first = request("r", Some(&one));
+    let held = begin_first(&queue, &first).await;
+    stage.produce("job");
+    let double = claim(&queue).await;
+    assert_eq!(queue.begin(&double, &request("r", Some(&two))).await.expect("it is ours"), Begun::Duplicate);
+    // Neither the list of the second one nor the one in its place takes anything.
+    let responses = stage.names.responses.clone();
+    let _: () = stage.ask(&["MSET", &two, "text", &responses, "text"]);
+    for _ in 0..3 {
+        // As the door does: again until it is taken, or gone.
+        if queue.settle(&held, answered(&first, "yes")).await.is_ok() {
+            break;
+        }
+    }
+    assert_eq!(stage.list(&one).len(), 1, "one answer");
+    let _: u64 = stage.ask(&["DEL", &two, &responses]);
+    let _came_through = queue.settle(&held, answered(&first, "yes")).await;
+    assert_eq!(stage.list(&one).len(), 1, "one answer");
+    claim_nothing(&queue).await;
 }
 
 #[tokio::test]

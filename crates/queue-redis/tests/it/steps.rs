@@ -101,19 +101,38 @@ async fn jobs_come_in_the_order_of_their_urgency_and_then_of_their_coming() {
     }
     let urgent = stage.names.agent_queue(Priority::Urgent);
     assert_eq!(stage.list(&urgent), ["urgent"]);
-    let claims = queue.claim(5, Duration::ZERO).await.expect("it is there");
+    let claims = queue.claim(6, Duration::ZERO).await.expect("it is there");
     let seen: Vec<_> = claims.iter().map(|claim| (String::from_utf8_lossy(&claim.payload), claim.priority)).collect();
     let expected = [
         ("urgent", Some(Priority::Urgent)),
         ("high", Some(Priority::High)),
         ("normal", Some(Priority::Normal)),
         ("normal-2", Some(Priority::Normal)),
+        ("from elsewhere", None),
         ("low", Some(Priority::Low)),
     ];
     assert_eq!(seen, expected.map(|(id, priority)| (id.into(), priority)));
-    assert_eq!(&*claim(&queue).await.payload, b"from elsewhere");
     claim_nothing(&queue).await;
     assert_eq!(queue.claim(0, LONG).await.expect("nothing is wanted"), []);
+}
+
+#[tokio::test]
+async fn no_list_of_the_same_urgency_starves_the_other_and_the_low_ones_come_last() {
+    let mut stage = Stage::new();
+    let config = RedisQueueConfig { agent_queues: true, ..stage.config() };
+    let queue = RedisQueue::new(config).expect("the settings are right");
+    let lists = [stage.names.agent_queue(Priority::Normal), stage.names.agent_queue(Priority::Low)];
+    for list in &lists {
+        for number in 0..4 {
+            let _: u64 = stage.ask(&["LPUSH", list, &format!("flood {number}")]);
+        }
+    }
+    stage.produce("from elsewhere");
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        seen.push(claim(&queue).await.payload);
+    }
+    assert!(seen.contains(&Bytes::from_static(b"from elsewhere")), "{seen:?}");
 }
 
 #[tokio::test]

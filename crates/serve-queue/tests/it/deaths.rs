@@ -213,3 +213,30 @@ async fn over_doors_that_die_each_job_has_one_answer_and_none_runs_twice_that_mu
     }
     assert!(unknown >= 1, "no call was in the middle when its door died");
 }
+
+#[tokio::test]
+async fn what_has_never_begun_is_not_laid_aside_with_the_job_that_ends_everybody() {
+    let (queue, server) = (memory(200), demo());
+    let config = QueueDoorConfig { concurrency: 1, prefetch: 1, max_deliveries: 2, ..QueueDoorConfig::default() };
+    call(&queue, "r-ends-everybody", "hang-safely", json!({})).await;
+    call(&queue, "r-innocent", "echo", json!({})).await;
+    for times in 1..=2 {
+        let worker = Worker::with(queue.clone(), &server, config.clone(), Duration::ZERO).await;
+        until("the call is under way", || server.calls() == times).await;
+        until("the other one waits behind it", || worker.door.stats().in_hand == 2).await;
+        worker.kill().await;
+    }
+    let _last = Worker::with(queue.clone(), &server, config, Duration::ZERO).await;
+    let mut answers = BTreeMap::new();
+    until("both are answered", || {
+        for text in queue.take_answers(None) {
+            let answer: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            answers.insert(answer["request_id"].as_str().expect("a text").to_owned(), answer);
+        }
+        answers.len() == 2
+    })
+    .await;
+    error(&answers["r-ends-everybody"], "upstream_failed");
+    assert_eq!(answers["r-innocent"]["status"], "completed", "{answers:?}");
+    assert_eq!((server.calls(), queue.dead_letters().len()), (3, 1));
+}

@@ -4,6 +4,7 @@ mod answers;
 mod deaths;
 mod harness;
 mod outages;
+mod pauses;
 mod refusals;
 mod stopping;
 mod traces;

@@ -77,6 +77,26 @@ async fn a_failure_is_the_answer() {
 }
 
 #[tokio::test]
+async fn what_is_deep_enough_to_be_taken_now_is_taken_later() {
+    let door = Door::open().await;
+    // The body and `args` are two levels of 128.
+    let body = format!(r#"{{"tool_name":"echo","args":{{"message":{}{}}}}}"#, "[".repeat(126), "]".repeat(126));
+    door.post("/mcp/execute", &body).await.ok();
+    queued(&door.ask(&later("/mcp/execute", "job-1", &body)).await, "job-1", "queued");
+    // Deeper than the parser of this test goes.
+    let begin = std::time::Instant::now();
+    let known = loop {
+        let known = door.get("/mcp/requests/job-1").await.body;
+        if known.contains("\"response\":") {
+            break known;
+        }
+        assert!(begin.elapsed() < PATIENCE, "no answer comes: {known}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    };
+    assert!(known.starts_with(r#"{"request_id":"job-1","status":"completed""#), "{known}");
+}
+
+#[tokio::test]
 async fn a_request_sent_twice_runs_once() {
     let door = Door::open().await;
     let request = later("/mcp/execute", "job-1", r#"{"tool_name":"echo"}"#);

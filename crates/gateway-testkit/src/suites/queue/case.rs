@@ -132,6 +132,7 @@ where
             settling::a_dead_letter_keeps_its_payload_and_reason,
             settling::a_dead_letter_may_be_answered,
             settling::a_released_job_is_the_next_one,
+            settling::what_was_begun_and_released_begins_as_it_was_before,
             settling::a_released_claim_is_over,
             telling::an_unknown_request_is_none,
             telling::a_request_is_known_from_push_to_answer,

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use gateway_core::{Begun, Settlement};
 
-use super::case::{DeadLetter, QueueCase, answer, answered, becomes, conflict, unexpected};
+use super::case::{DeadLetter, QueueCase, answer, answered, becomes, conflict, request, unexpected};
 use crate::suite::{Verdict, ensure, ensure_eq};
 
 pub(super) async fn an_answer_is_handed_over_and_ends_the_job(case: QueueCase) -> Verdict {
@@ -151,6 +151,33 @@ pub(super) async fn a_released_claim_is_over(case: QueueCase) -> Verdict {
     let request = case.first(&case.two, &held, &id, None).await?;
     conflict("begin of a released claim", case.one.begin(&released, &request).await)?;
     conflict("an answer by a released claim", case.one.settle(&released, answered(&request, b"late")).await)?;
+    case.two.settle(&held, answered(&request, b"done")).await.map_err(unexpected("settle"))?;
+    case.answers_are(None, &[b"done"]).await
+}
+
+pub(super) async fn what_was_begun_and_released_begins_as_it_was_before(case: QueueCase) -> Verdict {
+    let id = case.push(b"job").await?;
+    let released = case.claim(&case.one).await?;
+    case.first(&case.one, &released, &id, None).await?;
+    case.one.settle(&released, Settlement::Released).await.map_err(unexpected("settle"))?;
+    let state = |record: Option<gateway_core::RequestRecord>| record.map(|record| record.state.as_str());
+    let record = case.one.request(&id).await.map_err(unexpected("request"))?;
+    ensure_eq!(state(record), Some("queued"), "the state of a request that was given back");
+    // Whoever gives it back says that nothing has been done.
+    let held = case.claim(&case.two).await?;
+    case.first(&case.two, &held, &id, None).await?;
+    case.broker.lose().await;
+    // That of a claim that was lost is not forgotten by that.
+    let held = case.claim(&case.one).await?;
+    let request = request(&id, None);
+    for _ in 0..2 {
+        let begun = case.one.begin(&held, &request).await.map_err(unexpected("begin"))?;
+        ensure_eq!(begun, Begun::Again, "begin after a claim that was lost");
+    }
+    case.one.settle(&held, Settlement::Released).await.map_err(unexpected("settle"))?;
+    let held = case.claim(&case.two).await?;
+    let begun = case.two.begin(&held, &request).await.map_err(unexpected("begin"))?;
+    ensure_eq!(begun, Begun::Again, "begin after a release of what another had begun");
     case.two.settle(&held, answered(&request, b"done")).await.map_err(unexpected("settle"))?;
     case.answers_are(None, &[b"done"]).await
 }
