@@ -74,6 +74,15 @@ impl FakeStore {
         };
     }
 
+    /// The revision of a record, also while it hangs; 0 where there is none.
+    ///
+    /// # Panics
+    /// Never: nothing panics with the lock held.
+    pub fn revision(&self, id: &str) -> u64 {
+        let records = self.records.lock().expect("nothing panics with the lock held");
+        records.get(id).map_or(0, |record| record.revision)
+    }
+
     /// Whether this text is part of anything that it keeps.
     ///
     /// # Panics
