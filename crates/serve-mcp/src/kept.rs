@@ -6,8 +6,12 @@ use std::time::Duration;
 
 use crate::record::Wishes;
 
-/// The record of a session in use is renewed this often; where it ends soon, more often.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// What another process did is looked for this often, where the store does not tell.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The record of a session in use is renewed this often at least and at most: seldom enough that ten thousand of them are
+/// some hundred writes a second. Where it ends soon, more often.
+const RENEW_EVERY: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(30));
 
 /// What is known of a session's record.
 #[derive(Debug, Default)]
@@ -95,19 +99,24 @@ impl Kept {
         let since = Duration::from_millis(age_ms.saturating_sub(written_ms));
         let is_used = last_used_ms > written_ms || self.revision() == 0;
         !self.is_too_long.load(Relaxed)
-            && (self.is_outdated.load(Relaxed)
-                || is_used && since >= RENEW_EVERY.min(ttl / 4)
-                || is_held && since >= ttl / 4)
+            && (self.is_outdated.load(Relaxed) || is_used && since >= renew_every(ttl) || is_held && since >= ttl / 4)
     }
 
-    /// Whether it should be looked at. Where the store tells of no changes, what somebody waits for is looked at now and
-    /// then; what is used is written, which shows the same.
+    /// Whether it should be looked at. Where the store tells of no changes, what is used or somebody waits for is looked
+    /// at now and then.
     pub(crate) fn should_look(&self, now: Use, store_tells: bool) -> bool {
-        let since = Duration::from_millis(now.age_ms.saturating_sub(self.looked_ms.load(Relaxed)));
-        self.is_changed.load(Relaxed) || !store_tells && now.is_held && since >= RENEW_EVERY
+        let looked_ms = self.looked_ms.load(Relaxed);
+        let since = Duration::from_millis(now.age_ms.saturating_sub(looked_ms));
+        let is_in_use = now.is_held || now.last_used_ms > looked_ms;
+        self.is_changed.load(Relaxed) || !store_tells && is_in_use && since >= LOOK_EVERY
     }
 
     fn lock(&self) -> MutexGuard<'_, Wishes> {
         self.base.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How often the record of a session is renewed that lives for `ttl` without use.
+fn renew_every(ttl: Duration) -> Duration {
+    (ttl / 100).clamp(RENEW_EVERY.0, RENEW_EVERY.1).min(ttl / 4)
 }

@@ -7,12 +7,13 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bytes::Bytes;
 use gateway_core::{Error, ErrorKind, RecordChange, Result, SessionStore, StoredSession};
-use redis::ScriptInvocation;
+use redis::{RedisResult, ScriptInvocation, Value};
 use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::config::RedisStoreConfig;
+use crate::error::unavailable;
 use crate::link::{Link, Once, Question};
 use crate::names::Names;
 use crate::scripts::Scripts;
@@ -146,8 +147,11 @@ impl SessionStore for RedisStore {
             for id in ids {
                 pipeline.cmd("HMGET").arg(self.names.record(id)).arg(&["r", "e", "d"]);
             }
-            let fields: Vec<Fields> = self.link.ask(Question::Pipeline(&pipeline)).await?;
-            records.extend(ids.iter().zip(fields).filter_map(|(id, fields)| record(id, fields)));
+            pipeline.ignore_errors();
+            let answers: Vec<RedisResult<Value>> = self.link.ask(Question::Pipeline(&pipeline)).await?;
+            for (id, answer) in ids.iter().zip(answers) {
+                records.extend(listed(id, answer)?);
+            }
         }
         Ok(records)
     }
@@ -161,6 +165,20 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore").field("prefix", &self.names.records()).finish_non_exhaustive()
     }
+}
+
+/// A record of a list, unless it is missing. What is none must not hide the others.
+fn listed(id: &str, answer: RedisResult<Value>) -> Result<Option<StoredSession>> {
+    let fields: Fields = match answer {
+        Err(error) if error.code() != Some("WRONGTYPE") => return Err(unavailable(error)),
+        Err(_) => Default::default(),
+        Ok(fields) => redis::from_redis_value(fields).unwrap_or_default(),
+    };
+    let record = record(id, fields);
+    if record.is_none() {
+        tracing::debug!(id, "a record has ended, or something else is kept under its name");
+    }
+    Ok(record)
 }
 
 /// A record, unless it is missing.

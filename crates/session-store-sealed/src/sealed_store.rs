@@ -25,7 +25,8 @@ const ATTEMPTS: usize = 5;
 /// Encrypts session records on their way into another store, and decrypts them on their way back.
 ///
 /// A record named `seal` tells with which key: a store that was sealed with another key is not opened. It is not
-/// shown to whoever asks this store.
+/// shown to whoever asks this store. A single record that cannot be opened is an error to who loads it, and is left
+/// out of lists.
 #[derive(Debug)]
 pub struct SealedStore {
     inner: Arc<dyn SessionStore>,
@@ -132,7 +133,21 @@ impl SessionStore for SealedStore {
 
     async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>> {
         let records = self.inner.list(prefix).await?;
-        records.into_iter().filter(|record| record.id != SENTINEL).map(|record| self.opened(record)).collect()
+        let (mut opened, mut skipped, mut first) = (Vec::with_capacity(records.len()), 0_usize, None);
+        for record in records.into_iter().filter(|record| record.id != SENTINEL) {
+            match self.opened(record) {
+                Ok(record) => opened.push(record),
+                Err(error) => {
+                    skipped += 1;
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = first {
+            // What one record says must not hide the others; who asks for it hears what is wrong with it.
+            tracing::warn!(skipped, %error, "records that cannot be opened are left out of a list");
+        }
+        Ok(opened)
     }
 
     fn changes(&self) -> Option<broadcast::Receiver<RecordChange>> {

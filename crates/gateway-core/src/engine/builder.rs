@@ -222,8 +222,9 @@ async fn reap(engine: Weak<Engine>, stop: CancellationToken) {
             _ = clock.tick() => {}
         }
         let Some(engine) = engine.upgrade() else { return };
+        engine.keep_alive();
         tokio::select! {
-            // A store that does not answer must not hold up the end.
+            // A server that is slow to go must not hold up the end.
             () = stop.cancelled() => return,
             () = engine.sessions.reap() => {}
         }

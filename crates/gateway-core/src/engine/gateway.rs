@@ -71,7 +71,7 @@ impl Gateway {
         let principal = Arc::new(self.engine.auth.authenticate(&admission.credentials).await?);
         let session = match &admission.session_id {
             None => Arc::clone(&self.engine.sessions.default),
-            Some(id) => self.engine.sessions.find(id, &principal).await?,
+            Some(id) => self.engine.session_in_use(id, &principal).await?,
         };
         Ok(Context {
             request_id: admission.request_id,
@@ -246,7 +246,7 @@ impl Gateway {
     /// # Errors
     /// `NotFound`; those of the session store.
     pub async fn session(&self, context: &Context, id: &str) -> Result<SessionStatus> {
-        let session = self.engine.sessions.find(id, &context.principal).await?;
+        let session = self.engine.session_in_use(id, &context.principal).await?;
         Ok(session.describe())
     }
 

@@ -14,6 +14,18 @@ use crate::{Error, ErrorKind, RawJson, Result, ServerSpec, SessionStatus, Stored
 /// end of life there; one with a short life more often.
 pub(super) const SYNC_EVERY: Duration = Duration::from_secs(5);
 
+/// Where the store tells of changes there is only the end of life to renew: seldom enough that ten thousand sessions
+/// in use are some hundred writes a second.
+const RENEW_EVERY: Duration = Duration::from_secs(30);
+
+/// How often a session that lives for `ttl_ms` without use looks into a store that tells of changes, or into one that
+/// does not. A short life is renewed more often: what the store knows is out by a hundredth of it, or by this.
+pub(super) fn sync_interval(ttl_ms: u64, store_tells: bool) -> Duration {
+    let ttl = Duration::from_millis(ttl_ms);
+    let usual = if store_tells { (ttl / 100).clamp(SYNC_EVERY, RENEW_EVERY) } else { SYNC_EVERY };
+    usual.min(ttl / 4)
+}
+
 /// A session as the store keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -110,7 +122,8 @@ impl Record {
     pub(super) fn to_stored(&self, id: String, revision: u64) -> Result<StoredSession> {
         let data = serde_json::to_vec(self)
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot write the session's record").with_source(error))?;
-        let expires_at = time(self.expires_at_ms().saturating_add(millis(2 * SYNC_EVERY)));
+        let expires_at =
+            time(self.expires_at_ms().saturating_add(millis(2 * SYNC_EVERY.max(sync_interval(self.ttl_ms, true)))));
         Ok(StoredSession { id, revision, expires_at, data: data.into() })
     }
 
@@ -150,4 +163,23 @@ pub(super) fn millis(duration: Duration) -> u64 {
 pub(super) fn time(unix_ms: u64) -> SystemTime {
     const YEAR_9999: u64 = 253_402_300_799_000;
     SystemTime::UNIX_EPOCH + Duration::from_millis(unix_ms.min(YEAR_9999))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_lives_are_renewed_seldom_and_short_ones_in_time() {
+        let check = |ttl_s: u64, tells, expected_ms| {
+            let found = sync_interval(ttl_s * 1000, tells);
+            assert_eq!(millis(found), expected_ms, "a life of {ttl_s} s, the store tells: {tells}");
+        };
+        check(3600, true, 30_000);
+        check(3600, false, 5_000);
+        check(1000, true, 10_000);
+        check(60, true, 5_000);
+        check(2, true, 500);
+        check(0, false, 0);
+    }
 }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::catalogue::Catalogue;
 use super::directory::Directory;
 use super::fleet::Fleet;
-use super::record::{Record, SYNC_EVERY, StoredServer, millis, now_ms, time};
+use super::record::{Record, StoredServer, millis, now_ms, sync_interval, time};
 use super::server::{Presence, Server};
 use super::session_events::Audience;
 use crate::{
@@ -227,9 +227,9 @@ impl Session {
         self.has_calls() || self.last_accessed_ms.load(Ordering::Relaxed).saturating_add(millis(time)) >= now_ms()
     }
 
-    /// How often a session in use looks into the store.
-    pub(super) fn sync_interval(&self) -> Duration {
-        SYNC_EVERY.min(Duration::from_millis(self.record.ttl_ms / 4))
+    /// How often it looks into the store while it is in use.
+    pub(super) fn sync_interval(&self, store_tells: bool) -> Duration {
+        sync_interval(self.record.ttl_ms, store_tells)
     }
 
     /// Marks it as gone for good; `None` where somebody did so before, else the servers that are to be
@@ -315,10 +315,14 @@ impl Drop for CallUnderWay<'_> {
 }
 
 impl Stored {
+    /// Whether it is time to synchronize.
+    pub(super) fn is_due(&self, every: Duration) -> bool {
+        now_ms() >= self.synced_at_ms.load(Ordering::Relaxed).saturating_add(millis(every))
+    }
+
     /// Takes the turn to synchronize, where it is due and nobody else does it.
     pub(super) fn begin(&self, every: Duration) -> Option<Turn<'_>> {
-        let due = self.synced_at_ms.load(Ordering::Relaxed).saturating_add(millis(every));
-        if now_ms() < due {
+        if !self.is_due(every) {
             return None;
         }
         let mut syncing = self.syncing.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,6 @@
 //! All sessions of the process, backed by a store that other replicas may share.
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,6 +23,9 @@ pub(super) const SESSION: &str = "sess_";
 /// Longest metadata that a session may carry, in bytes.
 const MAX_METADATA: usize = 64 * 1024;
 
+/// Sessions that look into the store at once; a thousand due ones must not stand in the way of who asks for something.
+const SYNCS_AT_ONCE: usize = 64;
+
 /// The sessions.
 #[derive(Debug)]
 pub(crate) struct Sessions {
@@ -29,6 +33,12 @@ pub(crate) struct Sessions {
     pub(super) live: DashMap<String, Arc<Session>>,
     pub(super) store: Arc<dyn SessionStore>,
     pub(super) fleet: Arc<Fleet>,
+    /// Whether the store tells of changes.
+    pub(super) store_tells: bool,
+    /// Until then nobody looks into the store unasked: it did not answer.
+    pub(super) away_until_ms: AtomicU64,
+    /// Looks into the store at once.
+    pub(super) syncs: Semaphore,
     places: Arc<Semaphore>,
     config: EngineConfig,
     /// The servers file: what a new session starts with.
@@ -58,6 +68,9 @@ impl Sessions {
         Ok(Self {
             default: Arc::new(Session::default_one(&fleet, &global.apply(&file), revision)),
             live: DashMap::new(),
+            store_tells: store.changes().is_some(),
+            away_until_ms: AtomicU64::new(0),
+            syncs: Semaphore::new(SYNCS_AT_ONCE),
             store,
             fleet,
             places: Arc::new(Semaphore::new(config.max_sessions.min(Semaphore::MAX_PERMITS))),
@@ -97,7 +110,7 @@ impl Sessions {
         Ok(status)
     }
 
-    /// The session that a request names, and marks its use.
+    /// The session that a request names.
     pub(super) async fn find(&self, id: &str, principal: &Principal) -> Result<Arc<Session>> {
         let live = self.live.get(id).map(|entry| Arc::clone(&entry));
         let session = match live {
@@ -112,8 +125,6 @@ impl Sessions {
         if session.has_ended() || session.is_expired() || session.owner() != principal.id {
             return Err(unknown(id));
         }
-        self.sync(&session).await?;
-        session.touch();
         Ok(session)
     }
 
@@ -147,6 +158,7 @@ impl Sessions {
     /// being added to it.
     pub(super) async fn delete(&self, id: &str, principal: &Principal) -> Result<()> {
         let session = self.find(id, principal).await?;
+        self.sync(&session).await?;
         self.store.delete(id).await?;
         self.end(&session).await;
         // A change that was under way gives back what it has acquired, and then the lock.
@@ -154,15 +166,12 @@ impl Sessions {
         Ok(())
     }
 
-    /// Ends the sessions whose time is over, and keeps those in the store alive that have calls under way.
+    /// Ends the sessions whose time is over.
     pub(super) async fn reap(&self) {
         let live: Vec<_> = self.live.iter().map(|entry| Arc::clone(&entry)).collect();
         let mut gone = Vec::new();
         for session in live {
-            if session.has_calls() {
-                // A session that has ended meanwhile is no news here.
-                let _ = self.sync(&session).await;
-            } else if session.is_expired() {
+            if session.is_expired() {
                 // The store forgets its record by itself. Where another replica has renewed it there, the
                 // next request loads it again.
                 tracing::debug!(session = session.id(), "session expired");

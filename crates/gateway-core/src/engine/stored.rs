@@ -3,21 +3,80 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time;
 
+use super::gateway::Engine;
 use super::global::{GLOBAL, GlobalChanges};
-use super::record::{Record, Resolved};
+use super::record::{Record, Resolved, millis, now_ms};
 use super::server::{Presence, Server};
 use super::session::Session;
 use super::sessions::{Sessions, unknown};
-use crate::{Error, ErrorKind, Result, ServerSpec, StoredSession};
+use crate::{Error, ErrorKind, Principal, Result, ServerSpec, StoredSession};
 
 /// Attempts to bring a change and the store together while other replicas change the same record. Of those that change
 /// it at once one succeeds each time.
 const ATTEMPTS: u32 = 16;
 
+/// A request in a session waits at most so long for the store to be looked into, which goes on by itself.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A store that did not answer is let alone for so long.
+const AWAY: Duration = Duration::from_secs(5);
+
+impl Engine {
+    /// The session that a request names, and marks its use.
+    pub(super) async fn session_in_use(self: &Arc<Self>, id: &str, principal: &Principal) -> Result<Arc<Session>> {
+        let session = self.sessions.find(id, principal).await?;
+        if let Some(syncing) = self.begin_sync(&session) {
+            match time::timeout(PATIENCE, syncing).await {
+                Ok(synced) => synced.unwrap_or(Ok(()))?,
+                // One that hangs must not stop calls that need nothing from it.
+                Err(_) => self.sessions.note_away(),
+            }
+        }
+        session.touch();
+        Ok(session)
+    }
+
+    /// Keeps those sessions in the store alive that have calls under way.
+    pub(super) fn keep_alive(self: &Arc<Self>) {
+        let live: Vec<_> = self.sessions.live.iter().map(|entry| Arc::clone(&entry)).collect();
+        for session in live.iter().filter(|session| session.has_calls()) {
+            // It goes on by itself.
+            drop(self.begin_sync(session));
+        }
+    }
+
+    /// Brings a session and its record together, where that is due. It ends with the gateway.
+    fn begin_sync(self: &Arc<Self>, session: &Arc<Session>) -> Option<JoinHandle<Result<()>>> {
+        if !self.sessions.is_due(session) {
+            return None;
+        }
+        let (engine, session) = (Arc::clone(self), Arc::clone(session));
+        Some(self.tasks.spawn(async move {
+            tokio::select! {
+                () = engine.sessions.fleet.stop.cancelled() => Ok(()),
+                synced = engine.sessions.sync(&session) => synced,
+            }
+        }))
+    }
+}
+
 impl Sessions {
+    /// Whether a session should look into the store, as far as that can be looked into.
+    fn is_due(&self, session: &Session) -> bool {
+        session.stored.is_due(session.sync_interval(self.store_tells))
+            && now_ms() >= self.away_until_ms.load(Ordering::Relaxed)
+    }
+
+    /// The store does not answer.
+    fn note_away(&self) {
+        self.away_until_ms.store(now_ms().saturating_add(millis(AWAY)), Ordering::Relaxed);
+    }
+
     /// Changes a session's list of servers, here and in the store, by the same edit of the list that
     /// is there. Another replica may have changed it meanwhile: then the edit is made again. On an error the list is
     /// what it was, and what `edit` added is still the caller's.
@@ -76,7 +135,8 @@ impl Sessions {
 
     /// Takes over what another replica did to a session, and renews its end of life in the store.
     pub(super) async fn sync(&self, session: &Arc<Session>) -> Result<()> {
-        let Some(_due) = session.stored.begin(session.sync_interval()) else { return Ok(()) };
+        let Some(_due) = session.stored.begin(session.sync_interval(self.store_tells)) else { return Ok(()) };
+        let Ok(_place) = self.syncs.acquire().await else { return Ok(()) };
         let Ok(_turn) = session.stored.turn.try_lock() else { return Ok(()) };
         match self.take_over(session).await {
             Ok(()) => {}
@@ -86,6 +146,7 @@ impl Sessions {
             }
             Err(error) if error.kind() == ErrorKind::Unavailable => {
                 // A store that is away for a moment must not stop calls that need nothing from it.
+                self.note_away();
                 tracing::warn!(?error, "cannot look a session up; going on with what is known");
                 return Ok(());
             }

@@ -5,6 +5,7 @@ mod catalogue;
 mod connections;
 mod endings;
 mod feedback;
+mod hanging_store;
 mod inventory;
 mod offers;
 mod replicas;

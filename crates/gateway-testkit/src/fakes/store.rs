@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use async_trait::async_trait;
 use gateway_core::{Error, ErrorKind, RecordChange, Result, SessionStore, StoredSession};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 /// A session store in a map. It can be made unreachable, tell of changes, and be one that keeps no secrets.
 #[derive(Debug, Default)]
@@ -15,6 +15,7 @@ pub struct FakeStore {
     records: Mutex<BTreeMap<String, StoredSession>>,
     unreachable: AtomicBool,
     silent: AtomicBool,
+    hanging: watch::Sender<bool>,
     operations: AtomicUsize,
     changes: Option<broadcast::Sender<RecordChange>>,
     in_plain_sight: bool,
@@ -73,6 +74,15 @@ impl FakeStore {
         };
     }
 
+    /// The revision of a record, also while it hangs; 0 where there is none.
+    ///
+    /// # Panics
+    /// Never: nothing panics with the lock held.
+    pub fn revision(&self, id: &str) -> u64 {
+        let records = self.records.lock().expect("nothing panics with the lock held");
+        records.get(id).map_or(0, |record| record.revision)
+    }
+
     /// Whether this text is part of anything that it keeps.
     ///
     /// # Panics
@@ -94,9 +104,19 @@ impl FakeStore {
         self.unreachable.store(unreachable, Relaxed);
     }
 
+    /// Makes every method wait until this is taken back, as a database does that neither answers nor refuses.
+    pub fn set_hanging(&self, hanging: bool) {
+        self.hanging.send_replace(hanging);
+    }
+
     /// Calls `work` with the records that have not expired.
-    fn with<T>(&self, work: impl FnOnce(&mut BTreeMap<String, StoredSession>) -> Result<T>) -> Result<T> {
+    async fn with<T: Send>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, StoredSession>) -> Result<T> + Send,
+    ) -> Result<T> {
         self.operations.fetch_add(1, Relaxed);
+        // Its sender is here, so it cannot end.
+        let _ = self.hanging.subscribe().wait_for(|hanging| !hanging).await;
         if self.unreachable.load(Relaxed) {
             return Err(Error::new(ErrorKind::Unavailable, "cannot reach the session store"));
         }
@@ -117,18 +137,19 @@ impl SessionStore for FakeStore {
             }
             records.insert(session.id.clone(), StoredSession { revision: 1, ..session });
             Ok(())
-        })?;
+        })
+        .await?;
         self.changed(&id);
         Ok(())
     }
 
     async fn load(&self, id: &str) -> Result<Option<StoredSession>> {
-        self.with(|records| Ok(records.get(id).cloned()))
+        self.with(|records| Ok(records.get(id).cloned())).await
     }
 
     async fn save(&self, session: StoredSession) -> Result<u64> {
         let id = session.id.clone();
-        let revision = self.with(|records| {
+        let saved = self.with(|records| {
             let kept = records.get_mut(&session.id);
             let kept = kept.ok_or_else(|| Error::new(ErrorKind::NotFound, "save the session: there is none"))?;
             if kept.revision != session.revision {
@@ -136,19 +157,21 @@ impl SessionStore for FakeStore {
             }
             *kept = StoredSession { revision: session.revision + 1, ..session };
             Ok(kept.revision)
-        })?;
+        });
+        let revision = saved.await?;
         self.changed(&id);
         Ok(revision)
     }
 
     async fn delete(&self, id: &str) -> Result<bool> {
-        let was_there = self.with(|records| Ok(records.remove(id).is_some()))?;
+        let was_there = self.with(|records| Ok(records.remove(id).is_some())).await?;
         self.changed(id);
         Ok(was_there)
     }
 
     async fn list(&self, prefix: &str) -> Result<Vec<StoredSession>> {
         self.with(|records| Ok(records.values().filter(|record| record.id.starts_with(prefix)).cloned().collect()))
+            .await
     }
 
     fn changes(&self) -> Option<broadcast::Receiver<RecordChange>> {

@@ -98,3 +98,20 @@ async fn what_cannot_be_used_is_refused() {
         assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_no_record_hides_no_record_from_a_list() {
+    let prefix = Prefix::new();
+    let store = prefix.open();
+    let mut admin = admin().await;
+    for id in ["sess_1", "sess_2", "sess_3", "sess_4"] {
+        store.create(record(id, "x")).await.expect("created");
+    }
+    let key = |id: &str| format!("{}{id}", prefix.0);
+    redis::cmd("SET").arg(key("sess_1")).arg("another program's").exec_async(&mut admin).await.expect("set");
+    redis::cmd("HSET").arg(key("sess_2")).arg("e").arg("soon").exec_async(&mut admin).await.expect("set");
+    redis::cmd("HSET").arg(key("sess_3")).arg("r").arg("-1").exec_async(&mut admin).await.expect("set");
+    let listed = store.list("sess_").await.expect("one key must not hide the others");
+    assert_eq!(listed.iter().map(|record| &*record.id).collect::<Vec<_>>(), ["sess_4"]);
+    assert_eq!(SessionStore::load(&store, "sess_2").await.expect_err("no record").kind(), ErrorKind::Unavailable);
+}

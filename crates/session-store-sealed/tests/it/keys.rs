@@ -82,11 +82,24 @@ async fn an_unsealed_record_among_sealed_ones_is_never_accepted() {
     let inner = inner();
     let store = open(&inner, A, &[]).await;
     inner.create(record("sess_forged", "{}")).await.expect("created");
-    for error in [
-        store.load("sess_forged").await.expect_err("not accepted"),
-        store.list("sess_").await.expect_err("not accepted"),
-    ] {
-        assert!(error.message().contains("is not sealed"), "{error}");
+    let error = store.load("sess_forged").await.expect_err("not accepted");
+    assert!(error.message().contains("is not sealed"), "{error}");
+    assert_eq!(store.list("sess_").await.expect("listed"), []);
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_opened_hides_no_other_from_a_list() {
+    let inner = inner();
+    let store = open(&inner, A, &[]).await;
+    store.create(record("sess_2", "mine")).await.expect("created");
+    let copy = inner.load("sess_2").await.expect("loaded").expect("there");
+    for (id, data) in [("sess_1", "plain".into()), ("sess_3", copy.data), ("sess_4", "".into())] {
+        inner.create(StoredSession { data, ..record(id, "") }).await.expect("created");
+    }
+    let listed = store.list("sess_").await.expect("one record must not hide the others");
+    assert_eq!(listed.iter().map(|record| (&*record.id, &*record.data)).collect::<Vec<_>>(), [("sess_2", &b"mine"[..])]);
+    for id in ["sess_1", "sess_3", "sess_4"] {
+        assert_eq!(store.load(id).await.expect_err("not accepted").kind(), ErrorKind::Conflict, "{id}");
     }
 }
 
