@@ -1,6 +1,5 @@
 //! From settings to the message queue and its door.
 
-use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -154,10 +153,7 @@ impl QueueService {
 pub(crate) async fn serve(service: Option<&QueueService>, stop: &CancellationToken) {
     match service {
         Some(service) => service.serve(stop).await,
-        None => tokio::select! {
-            () = stop.cancelled() => {}
-            () = pending() => {}
-        },
+        None => stop.cancelled().await,
     }
 }
 

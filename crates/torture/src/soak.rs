@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use gateway_client::{GatewayClient, SearchRequest, ToolCall};
+use gateway_client::{GatewayClient, SearchRequest, ToolCall, UsageRequest};
 use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -135,7 +135,7 @@ async fn load(options: &Soak, client: &GatewayClient, replica: &Replica, numbers
 /// Six calls, three searches and a look at the usage, in turn.
 async fn request(client: &GatewayClient, number: u64, numbers: &Numbers) {
     let answer = match number % 10 {
-        0 => client.health().await.map(drop),
+        0 => client.usage(&UsageRequest::new()).await.map(drop),
         1..=3 => client.search(&SearchRequest::new("look up the state of an order")).await.map(drop),
         _ => {
             let call = ToolCall::new("shop__look_up_order").with_arguments(&json!({"key": "", "pause_ms": 1}));

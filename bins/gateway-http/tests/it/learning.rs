@@ -75,7 +75,7 @@ fn nothing_is_learned_unasked() {
     let before = search(&gateway);
     run(&gateway, &passed_over(&gateway));
     assert_eq!(search(&gateway), before);
-    assert!(!place.path().join("data").exists());
+    assert!(!place.path().join("data/uses.json").exists());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Running and stopping.
 
+use std::collections::BTreeSet;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -163,4 +164,23 @@ fn the_demo_server_is_a_flag_away() {
     assert!(answer.contains("\"success\":true") && answer.contains("42"), "{answer}");
     gateway.signal(Signal::TERM);
     assert_eq!(gateway.end().code(), Some(0));
+}
+
+/// `docs/observability.md` has tables of all metrics; the page of a whole gateway has just those.
+#[test]
+fn every_metric_is_documented() {
+    let document =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/observability.md")).unwrap();
+    let documented: BTreeSet<&str> =
+        document.lines().filter_map(|line| line.strip_prefix("| `mcp_gateway_")?.split('`').next()).collect();
+    let place = with_reference_server();
+    let gateway = place.start(&[]);
+    gateway.wait_for(&["reference"]);
+    gateway.call("reference__echo", r#"{"text":"x"}"#).ok();
+    gateway.post("/mcp/search", r#"{"query":"echo a text"}"#).ok();
+    let page = gateway.get("/metrics").text();
+    let types = page.lines().filter_map(|line| line.strip_prefix("# TYPE mcp_gateway_")?.split_once(' '));
+    let shown: BTreeSet<String> =
+        types.map(|(name, kind)| if kind == "counter" { format!("{name}_total") } else { name.to_owned() }).collect();
+    assert_eq!(shown.iter().map(String::as_str).collect::<BTreeSet<_>>(), documented);
 }
