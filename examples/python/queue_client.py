@@ -2,7 +2,7 @@
 
     pip install redis
     python queue_client.py "what time is it in Tokyo"
-    python queue_client.py demo__evaluate --args '{"expression": "6 * 7"}'
+    python queue_client.py demo__calculate --args '{"expression": "6 * 7"}'
 """
 
 import argparse

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use auth_api_key::ApiKeyAuth;
-use gateway_core::{Gateway, GatewayBuilder, Inventory, Layer, Queue, Result, ServerSpec, Tracer};
+use gateway_core::{Error, Gateway, GatewayBuilder, Inventory, Layer, Queue, Result, ServerSpec, Tracer};
 use gateway_layers::{
     BreakerLayer, ConcurrencyLayer, DeadlineLayer, GaugeReading, MetricsHandle, MetricsLayer, RetryLayer,
 };
@@ -80,7 +80,10 @@ pub(crate) async fn assemble(
     let builder = pipeline.into_iter().fold(builder, GatewayBuilder::with_layer);
     let queue = queue::open(settings, &sessions)?;
     let builder = tracer.into_iter().fold(builder, GatewayBuilder::with_tracer);
-    let gateway = learning.listen(builder).start().await?;
+    let gateway = learning.listen(builder).start().await.map_err(|error| {
+        let message = format!("start: {}", error.message());
+        Error::new(error.kind(), message).with_source(error)
+    })?;
     metrics.watch(&gateway);
     let runtime = tokio::runtime::Handle::current();
     metrics.add_gauge("tasks", "Tasks of the gateway's runtime", move || {

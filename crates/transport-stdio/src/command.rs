@@ -36,9 +36,13 @@ pub(crate) fn program(command: &Command) -> Result<Program> {
     Ok(program)
 }
 
-/// Whether a variable belongs to the gateway alone: whoever has its key may start programs.
+/// What belongs to the gateway alone: whoever has a key may start programs here or at the gateway that this one stands in
+/// front of, or read what the store keeps of others.
+const OURS: [&str; 3] = ["GATEWAY_API_KEY", "GATEWAY_URL_API_KEY", "GATEWAY_ENCRYPTION_KEY"];
+
+/// Whether a variable is one of those, or a setting, which may hold a password.
 fn is_our_secret(name: &OsStr) -> bool {
-    name == "GATEWAY_API_KEY" || name.as_encoded_bytes().starts_with(b"GATEWAY__")
+    OURS.iter().any(|ours| name == *ours) || name.as_encoded_bytes().starts_with(b"GATEWAY__")
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -53,7 +57,10 @@ mod tests {
     fn the_gateways_own_secrets_stay_with_it() {
         for (name, expected) in [
             ("GATEWAY_API_KEY", true),
+            ("GATEWAY_URL_API_KEY", true),
+            ("GATEWAY_ENCRYPTION_KEY", true),
             ("GATEWAY__AUTH__API_KEY", true),
+            ("GATEWAY__STORAGE__POSTGRES_URL", true),
             ("GATEWAY_PORT", false),
             ("GITHUB_TOKEN", false),
         ] {

@@ -1,6 +1,7 @@
 //! A gateway with a data directory: what a restart keeps, and databases that are not its own.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
@@ -163,4 +164,17 @@ fn a_bad_key_is_a_mistake_of_the_configuration() {
     assert_eq!(said.status, Some(2), "{}", said.err);
     assert!(said.err.contains("storage.encryption_key") && said.err.contains("openssl rand"), "{}", said.err);
     assert!(!said.err.contains("too short"), "{}", said.err);
+}
+
+#[test]
+fn without_its_store_a_gateway_does_not_start() {
+    // A port that was free a moment ago: nobody answers there.
+    let nobody = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = nobody.local_addr().expect("an address").port();
+    drop(nobody);
+    let place = Place::new().variable("REDIS_PORT", &port.to_string());
+    let said = place.run(&["--port", "0"]);
+    assert_eq!(said.status, Some(1), "{}", said.err);
+    let expected = "gateway-http: failed to start: cannot learn from the session store which servers callers added";
+    assert!(said.err.contains(expected), "{}", said.err);
 }

@@ -1,6 +1,7 @@
 //! The crate from outside: configuration, the servers file, following it.
 
 mod config;
+mod documents;
 mod servers_file;
 mod watch;
 
