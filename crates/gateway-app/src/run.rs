@@ -6,7 +6,7 @@ use std::process;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gateway_core::{Credentials, Gateway, Result, publish_inventory};
+use gateway_core::{Credentials, Gateway, Result, Tracer, publish_inventory};
 use gateway_layers::METRICS_CONTENT_TYPE;
 use gateway_telemetry::Telemetry;
 use http_server::HttpServer;
@@ -69,7 +69,7 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     // In a runtime, which is why it has only been checked so far.
     let telemetry = Telemetry::from_env(|name| loaded.settings.rest.variables.get(name))?;
     let tracer = telemetry.as_ref().map(Telemetry::tracer);
-    let assembly = assemble(settings, loaded.with_demo(loaded.list.servers.clone()), tracer).await?;
+    let Some(assembly) = begin(&loaded, tracer, &mut signals).await? else { return Ok(()) };
     report(&loaded);
     let Assembly { gateway, stdio, learning, counting, .. } = &assembly;
     let mcp = McpDoor::new(gateway.clone(), settings.mcp.clone());
@@ -132,6 +132,18 @@ pub(crate) async fn run_doors(loaded: Loaded, doors: Doors) -> Result<()> {
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the gateway; `None` where a signal came first: a store may take long to answer.
+async fn begin(loaded: &Loaded, tracer: Option<Arc<dyn Tracer>>, signals: &mut Signals) -> Result<Option<Assembly>> {
+    let assembling = assemble(&loaded.settings, loaded.with_demo(loaded.list.servers.clone()), tracer);
+    tokio::select! {
+        assembly = assembling => assembly.map(Some),
+        signal = signals.next() => {
+            tracing::info!("{signal}: stopping before it has begun");
+            Ok(None)
+        }
+    }
 }
 
 /// The HTTP server with these doors.

@@ -97,7 +97,10 @@ async fn a_record_that_cannot_be_opened_hides_no_other_from_a_list() {
         inner.create(StoredSession { data, ..record(id, "") }).await.expect("created");
     }
     let listed = store.list("sess_").await.expect("one record must not hide the others");
-    assert_eq!(listed.iter().map(|record| (&*record.id, &*record.data)).collect::<Vec<_>>(), [("sess_2", &b"mine"[..])]);
+    assert_eq!(
+        listed.iter().map(|record| (&*record.id, &*record.data)).collect::<Vec<_>>(),
+        [("sess_2", &b"mine"[..])]
+    );
     for id in ["sess_1", "sess_3", "sess_4"] {
         assert_eq!(store.load(id).await.expect_err("not accepted").kind(), ErrorKind::Conflict, "{id}");
     }
