@@ -14,7 +14,7 @@ use serve_queue::{QueueDoor, QueueDoorConfig, QueueDoorStats};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Broker, QueueSettings, Settings};
+use crate::config::{Broker, QueueSettings, Settings, StoragePlace};
 
 /// How often it is asked how much there is to do.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -25,6 +25,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Where its address is none; the message reads after "failed to".
 pub(crate) fn open(settings: &Settings, records: &Arc<dyn SessionStore>) -> Result<Option<Arc<dyn Queue>>> {
     let queue = &settings.queue;
+    if matches!((&queue.broker, &settings.storage.place), (Broker::RabbitMq(_), StoragePlace::Memory)) {
+        tracing::warn!(
+            "RabbitMQ keeps no record of what has begun, and storage.kind is \"memory\": a job whose gateway is killed may run \
+             twice; set data.dir, storage.postgres_url or redis.url"
+        );
+    }
     let opened = match &queue.broker {
         Broker::Off => return Ok(None),
         Broker::Memory => Ok(Arc::new(MemoryQueue::new(MemoryQueueConfig {
