@@ -118,8 +118,15 @@ impl Queue for NatsQueue {
         self.in_time("renew claims", async |link| {
             let mut lost = Vec::new();
             for claim in claims {
-                if !self.renew_one(&link, claim).await? {
-                    lost.push(claim.id.clone());
+                match self.renew_one(&link, claim).await {
+                    Ok(true) => {}
+                    Ok(false) => lost.push(claim.id.clone()),
+                    Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                    // One whose record cannot be read must not cost the others their leases.
+                    Err(error) => {
+                        tracing::warn!(?error, "a claim is given up: it cannot be renewed");
+                        lost.push(claim.id.clone());
+                    }
                 }
             }
             Ok(lost)

@@ -192,8 +192,15 @@ impl Core {
     async fn renew(&self, claims: &[Claim]) -> Result<Vec<String>> {
         let mut lost = Vec::new();
         for claim in claims {
-            if !self.renew_one(claim).await? {
-                lost.push(claim.id.clone());
+            match self.renew_one(claim).await {
+                Ok(true) => {}
+                Ok(false) => lost.push(claim.id.clone()),
+                Err(error) if error.kind() == ErrorKind::Unavailable => return Err(error),
+                // One whose record cannot be read must not cost the others their leases.
+                Err(error) => {
+                    tracing::warn!(?error, "a claim is given up: it cannot be renewed");
+                    lost.push(claim.id.clone());
+                }
             }
         }
         Ok(lost)

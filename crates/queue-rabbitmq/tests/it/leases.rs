@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use gateway_core::{Begun, ErrorKind, Queue as _, QueueDepth, Settlement};
+use bytes::Bytes;
+use gateway_core::{Begun, ErrorKind, Queue as _, QueueDepth, Settlement, StoredSession};
 
 use crate::broker::{Broker, LEASE, SOON, answered, claim_one, job, request};
 
@@ -160,6 +161,32 @@ async fn a_wait_ends_when_a_job_comes_and_when_it_is_over() {
         let ((claim, took), ()) = tokio::join!(waiting, pushing);
         assert_eq!(claim.payload.as_ref(), b"job a");
         assert!(took < SOON / 2, "{took:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_record_that_cannot_be_read_costs_no_other_job_its_lease() {
+    Broker::with(|broker| async move {
+        let queue = broker.queue();
+        for id in ["a", "b"] {
+            queue.push(job(id)).await.expect("pushed");
+        }
+        let (broken, good) = (claim_one(&queue).await, claim_one(&queue).await);
+        assert_eq!(queue.begin(&broken, &request("a")).await.expect("begun"), Begun::First);
+        let records = broker.records.list("req_").await.expect("listed");
+        assert_eq!(queue.begin(&good, &request("b")).await.expect("begun"), Begun::First);
+        // Those that were there before `b` had begun, without the one that its push had announced.
+        for record in records {
+            if record.data.windows(broken.id.len()).any(|part| part == broken.id.as_bytes()) {
+                let garbage = StoredSession { data: Bytes::from_static(b"no record"), ..record };
+                broker.records.save(garbage).await.expect("saved");
+            }
+        }
+        let lost = queue.renew(&[broken.clone(), good.clone()]).await.expect("renewed");
+        assert_eq!(lost, [broken.id]);
+        queue.settle(&good, answered(request("b"), "right")).await.expect("settled");
+        assert_eq!(broker.next("responses").await.data, b"right");
     })
     .await;
 }
