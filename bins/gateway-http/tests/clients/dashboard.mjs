@@ -393,6 +393,18 @@ async function keyboard() {
     assert.ok(await view('tools').isVisible());
 }
 
+async function forget() {
+    const button = page.locator('#forget-key');
+    if (!key) {
+        assert.equal(await button.isVisible(), false, 'there is no key to forget');
+        return;
+    }
+    await button.click();
+    // Asked for again, and gone from the tab.
+    await page.locator('#key-dialog').waitFor();
+    assert.equal(await page.evaluate(secret => JSON.stringify(sessionStorage).includes(secret), key), false);
+}
+
 async function contrast() {
     // WCAG 2.1, 1.4.3: 4.5 to 1 for what people read, on the colour that lies behind it.
     const faint = await page.evaluate(() => {
@@ -426,7 +438,7 @@ async function contrast() {
 
 try {
     const begun = Date.now();
-    for (const step of [signIn, overview, servers, search, run, sessions, log, usage, theme, keyboard]) {
+    for (const step of [signIn, overview, servers, search, run, sessions, log, usage, theme, keyboard, forget]) {
         try {
             await step();
             if (step !== signIn) await contrast();
