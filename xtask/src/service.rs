@@ -111,6 +111,20 @@ impl Service {
     }
 
     pub fn stop(mut self) -> Result<(), String> {
+        self.end()?;
+        match self.reader.take().map(JoinHandle::join) {
+            Some(Err(_)) => Err(format!("reading {}'s log failed", self.name)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same for a program that leaves others behind (RabbitMQ its `epmd`), which hold its log open: nobody waits
+    /// for the log's end.
+    pub fn stop_alone(mut self) -> Result<(), String> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), String> {
         let name = self.name;
         if !self.has_ended()? {
             // The child has not been waited for, so its id is still its own; it may end by itself meanwhile.
@@ -123,10 +137,7 @@ impl Service {
             }
             thread::sleep(GLANCE);
         }
-        match self.reader.take().map(JoinHandle::join) {
-            Some(Err(_)) => Err(format!("reading {name}'s log failed")),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     /// The end of its log.

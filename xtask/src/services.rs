@@ -68,7 +68,7 @@ impl Services {
 
     /// Ends those that were started.
     pub fn stop(self) -> Result<(), String> {
-        self.started.into_iter().try_for_each(Service::stop)?;
+        self.started.into_iter().try_for_each(Service::stop_alone)?;
         let _ = fs::remove_dir_all(&self.folder);
         Ok(())
     }
